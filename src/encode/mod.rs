@@ -1,0 +1,22 @@
+//! Domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1. Pure functions.
+//!
+//! ```text
+//! Hcert + claims -> CBOR map (claims) -> Sig_structure -> SHA-256 -> [signature]
+//!                                     -> COSE_Sign1 (tag 18) -> zlib -> base45 -> "HC1:…"
+//! ```
+//!
+//! Same claims, same bytes: definite lengths, shortest integers, map keys in bytewise order (RFC 8949 section 4.2.1).
+
+pub mod claims;
+pub mod cose;
+pub mod decode;
+pub mod hc1;
+pub mod json;
+
+#[cfg(test)]
+mod tests;
+
+pub use claims::ClaimsSet;
+pub use cose::{CoseBytes, ProtectedHeader};
+pub use decode::{DecodeError, SignedHcert};
+pub use hc1::Hc1;
