@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use x509_cert::Certificate;
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode, DecodePem, Encode};
+use x509_cert::der::asn1::{ObjectIdentifier, Uint};
+use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::name::DirectoryString;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
 
 use super::{Algorithm, CertificateType, Country, Kid, NumericDate};
@@ -24,6 +25,7 @@ pub struct Dsc {
     not_after: NumericDate,
     public_key: PublicKey,
     types: CertificateTypes,
+    allows_signatures: bool,
 }
 
 impl Dsc {
@@ -36,33 +38,20 @@ impl Dsc {
         Self::new(&certificate, der)
     }
 
-    /// Reads the first certificate of a PEM text.
-    ///
-    /// # Errors
-    /// As [`Self::from_der`].
-    pub fn from_pem(pem: &str) -> Result<Self, DscError> {
-        let certificate = Certificate::from_pem(pem.trim_start()).map_err(DscError::Der)?;
-        let der = certificate.to_der().map_err(DscError::Der)?;
-        Self::new(&certificate, &der)
-    }
-
     fn new(certificate: &Certificate, der: &[u8]) -> Result<Self, DscError> {
         let body = certificate.tbs_certificate();
-        if let Ok(Some((_, usage))) = body.get_extension::<KeyUsage>() {
-            if !usage.digital_signature() {
-                return Err(DscError::KeyUsage);
-            }
-        }
+        let usage = body.get_extension::<KeyUsage>().ok().flatten();
         let validity = body.validity();
         Ok(Self {
             der: der.into(),
             kid: Kid::of_der(der),
-            country: body.subject().country().ok().flatten().and_then(|country| country.as_str().parse().ok()),
+            country: country(certificate),
             subject: body.subject().to_string(),
             not_before: instant(validity.not_before),
             not_after: instant(validity.not_after),
             public_key: PublicKey::from_certificate(certificate)?,
             types: CertificateTypes::from_certificate(certificate),
+            allows_signatures: usage.is_none_or(|(_, usage)| usage.digital_signature()),
         })
     }
 
@@ -111,10 +100,13 @@ impl Dsc {
     /// The algorithm that the key is for.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
-        match self.public_key {
-            PublicKey::P256 { .. } => Algorithm::Es256,
-            PublicKey::Rsa { .. } => Algorithm::Ps256,
-        }
+        self.public_key.algorithm()
+    }
+
+    /// Whether its key usage holds digitalSignature, or it has none. An issuer must have it; states have issued without.
+    #[must_use]
+    pub const fn allows_signatures(&self) -> bool {
+        self.allows_signatures
     }
 
     /// What the extended key usage lets it sign.
@@ -170,6 +162,22 @@ impl PublicKey {
         Ok(Self::Rsa { der: der.to_vec(), modulus })
     }
 
+    /// An RSA key from its modulus and exponent, big-endian.
+    #[must_use]
+    pub fn from_rsa_parts(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        let integers = [Uint::new(modulus).ok()?, Uint::new(exponent).ok()?].to_vec();
+        Self::rsa(&integers.to_der().ok()?).ok()
+    }
+
+    /// The algorithm that the key is for.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::P256 { .. } => Algorithm::Es256,
+            Self::Rsa { .. } => Algorithm::Ps256,
+        }
+    }
+
     /// How long a COSE signature of this key is, in bytes.
     #[must_use]
     pub const fn signature_len(&self) -> usize {
@@ -191,7 +199,7 @@ impl fmt::Debug for PublicKey {
 
 /// The modulus of `RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }`.
 fn rsa_modulus(der: &[u8]) -> Option<Vec<u8>> {
-    let integers: Vec<x509_cert::der::asn1::Uint> = Vec::from_der(der).ok()?;
+    let integers: Vec<Uint> = Vec::from_der(der).ok()?;
     match integers.as_slice() {
         [modulus, _exponent] => Some(modulus.as_bytes().to_vec()),
         _ => None,
@@ -268,9 +276,14 @@ pub enum DscError {
         /// The length of the modulus.
         bits: usize,
     },
-    /// Its key usage forbids signatures.
-    #[error("the key usage lacks digitalSignature")]
-    KeyUsage,
+}
+
+const COUNTRY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
+
+/// X.520 has a PrintableString; many tools write a UTF8String.
+fn country(certificate: &Certificate) -> Option<Country> {
+    let name: DirectoryString = certificate.tbs_certificate().subject().by_oid(COUNTRY_NAME).ok().flatten()?;
+    name.value().parse().ok()
 }
 
 fn instant(time: x509_cert::time::Time) -> NumericDate {
@@ -305,6 +318,5 @@ mod tests {
     #[test]
     fn what_is_no_certificate_is_refused() {
         assert!(matches!(Dsc::from_der(b"\x30\x00"), Err(DscError::Der(_))));
-        assert!(matches!(Dsc::from_pem("-----BEGIN CERTIFICATE-----\n"), Err(DscError::Der(_))));
     }
 }

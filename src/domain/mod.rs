@@ -15,6 +15,7 @@ pub mod hcert;
 pub mod json;
 pub mod kid;
 pub mod payload;
+pub mod pem;
 pub mod rule;
 pub mod text;
 pub mod time;

@@ -16,6 +16,8 @@ pub const MAX_TEXT_CHARS: usize = 16 * 1024;
 pub const MAX_COSE_BYTES: usize = 64 * 1024;
 /// The deepest CBOR nesting. A certificate has six levels.
 const MAX_DEPTH: usize = 24;
+/// The most members of a map. An entry has ten.
+const MAX_MEMBERS: usize = 64;
 
 /// A certificate, taken apart and not yet verified.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ struct Claims {
 pub enum Note {
     /// Tag 18 is missing, or tag 61 stands around it.
     Tag,
+    /// The algorithm is in the unprotected header only.
+    AlgorithmUnprotected,
     /// The kid is in the unprotected header only.
     KidUnprotected,
     /// A time is a float.
@@ -55,6 +59,7 @@ impl Note {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tag => "cose_tag",
+            Self::AlgorithmUnprotected => "alg_unprotected",
             Self::KidUnprotected => "kid_unprotected",
             Self::FloatTime => "time_not_int",
             Self::NotOneEntry => "not_one_entry",
@@ -79,7 +84,7 @@ impl SignedHcert {
         let mut notes = Vec::new();
         let message = untag(read_cbor(cose)?, &mut notes);
         let message = CoseSign1::from_cbor_value(message).map_err(|_| DecodeError::Cose)?;
-        let algorithm = algorithm(&message)?;
+        let algorithm = algorithm(&message, &mut notes)?;
         let kid = kid(&message, &mut notes)?;
         let claims = Claims::read(message.payload.as_deref().ok_or(DecodeError::Cose)?, &mut notes)?;
         if claims.only_entry().is_none() {
@@ -262,7 +267,22 @@ fn inflate(compressed: &[u8]) -> Result<Vec<u8>, DecodeError> {
 fn read_cbor(bytes: &[u8]) -> Result<Value, DecodeError> {
     let mut rest = bytes;
     let value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH).map_err(|_| DecodeError::Cbor)?;
-    if rest.is_empty() { Ok(value) } else { Err(DecodeError::Cbor) }
+    if rest.is_empty() && keys_are_unique(&value) { Ok(value) } else { Err(DecodeError::Cbor) }
+}
+
+/// Whether every map has each key once: of two `exp`, readers would take different ones (RFC 8949 section 5.6).
+///
+/// O(n²) in the members of a map; hence their bound.
+fn keys_are_unique(value: &Value) -> bool {
+    match value {
+        Value::Tag(_, inner) => keys_are_unique(inner),
+        Value::Array(items) => items.iter().all(keys_are_unique),
+        Value::Map(members) if members.len() > MAX_MEMBERS => false,
+        Value::Map(members) => members.iter().enumerate().all(|(index, (key, value))| {
+            members[..index].iter().all(|(earlier, _)| earlier != key) && keys_are_unique(key) && keys_are_unique(value)
+        }),
+        _ => true,
+    }
 }
 
 const TAG_CWT: u64 = 61;
@@ -286,14 +306,18 @@ fn untag(value: Value, notes: &mut Vec<Note>) -> Value {
     }
 }
 
-fn algorithm(message: &CoseSign1) -> Result<Algorithm, DecodeError> {
+fn algorithm(message: &CoseSign1, notes: &mut Vec<Note>) -> Result<Algorithm, DecodeError> {
     let named = |header: &Header| match &header.alg {
         Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Some(Some(Algorithm::Es256)),
         Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::PS256)) => Some(Some(Algorithm::Ps256)),
         Some(_) => Some(None),
         None => None,
     };
-    named(&message.protected.header).or_else(|| named(&message.unprotected)).flatten().ok_or(DecodeError::Algorithm)
+    let protected = named(&message.protected.header);
+    if protected.is_none() {
+        notes.push(Note::AlgorithmUnprotected);
+    }
+    protected.or_else(|| named(&message.unprotected)).flatten().ok_or(DecodeError::Algorithm)
 }
 
 fn kid(message: &CoseSign1, notes: &mut Vec<Note>) -> Result<Kid, DecodeError> {
