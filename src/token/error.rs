@@ -1,0 +1,244 @@
+//! What goes wrong with a token, and what to do about it.
+
+use std::path::PathBuf;
+
+use cryptoki::context::Function;
+use cryptoki::error::{Error, RvError};
+use serde::{Deserialize, Serialize};
+
+/// A failure of a token. It keeps the C function and the `CK_RV`.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The module is no PKCS#11 library, or is not there.
+    #[error("cannot load the PKCS#11 module {}: {reason}", .path.display())]
+    Module {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the loader said.
+        reason: String,
+    },
+    /// No slot holds the token.
+    #[error("no token with the label {label:?}{}; the module shows {}", serial_text(.serial.as_deref()), list(.found))]
+    Absent {
+        /// The label that was looked for.
+        label: String,
+        /// The serial that was looked for.
+        serial: Option<String>,
+        /// The labels that are there.
+        found: Vec<String>,
+    },
+    /// More than one slot holds such a token.
+    #[error("{count} tokens have the label {label:?}; name the serial of the one that is meant")]
+    Ambiguous {
+        /// The label.
+        label: String,
+        /// How many have it.
+        count: usize,
+    },
+    /// The PIN cannot be read.
+    #[error("cannot read the PIN from {place}: {reason}")]
+    PinUnreadable {
+        /// The file or variable.
+        place: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The token says that the next wrong PIN locks it, so none is tried.
+    #[error("the token's flags say that {reason}, so no login is tried; an officer has to look at the token first")]
+    PinAtRisk {
+        /// What the flags say.
+        reason: &'static str,
+    },
+    /// A PIN was refused once; it is not tried again.
+    #[error("the PIN was refused ({code}) and is not tried again; put the right PIN in its place and start again")]
+    PinRefused {
+        /// The code of the refusal.
+        code: RvError,
+    },
+    /// No key on the token belongs to the certificate.
+    #[error("the token has no {what}; the certificate is not this key's, or the key is on another token")]
+    KeyAbsent {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// Several keys belong to the certificate.
+    #[error("the token has {count} of the {what}; one is needed, and none is picked")]
+    KeyAmbiguous {
+        /// What was looked for.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// The key is not protected as an issuer's key has to be.
+    #[error("the key's attribute {attribute} is {found}; it has to be {wanted} (relax_key_attributes can name it)")]
+    KeyAttribute {
+        /// Which one.
+        attribute: KeyAttribute,
+        /// What the token says.
+        found: bool,
+        /// What it should say.
+        wanted: bool,
+    },
+    /// A label or id that a new key was to have is taken.
+    #[error("a key with the label {label:?} is on the token already; keys are never replaced")]
+    KeyExists {
+        /// The label.
+        label: String,
+    },
+    /// A call failed.
+    #[error("{function} gave {code}")]
+    Call {
+        /// The C function.
+        function: Function,
+        /// What it returned.
+        code: RvError,
+    },
+    /// The binding could not make the call.
+    #[error("the PKCS#11 call could not be made: {reason}")]
+    Binding {
+        /// What the binding said.
+        reason: String,
+    },
+    /// A signature had another length than its key makes.
+    #[error("a signature had {found} bytes; this key makes {wanted}")]
+    SignatureLength {
+        /// As it came.
+        found: usize,
+        /// As it should be.
+        wanted: usize,
+    },
+    /// The token is being closed.
+    #[error("the token is closed")]
+    Closed,
+}
+
+/// What to do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// This session is gone: open another, and sign again there.
+    ReplaceSession,
+    /// The login or the handles are gone: log in once, find the keys again, sign again.
+    LogInAgain,
+    /// The token is gone: others take over.
+    TokenGone,
+    /// Too much at once: later.
+    Overloaded,
+    /// The PIN is wrong: nothing until an officer acts.
+    LatchPin,
+    /// The configuration is wrong, or the code: stop this key.
+    StopKey,
+}
+
+impl TokenError {
+    /// What to do about it.
+    ///
+    /// # Source
+    /// PKCS#11 v2.40 section 5.1, and what tokens are known to mean by the codes.
+    #[must_use]
+    pub const fn disposition(&self) -> Disposition {
+        match self {
+            Self::Call { code, .. } => disposition_of(*code),
+            Self::PinUnreadable { .. } | Self::PinAtRisk { .. } | Self::PinRefused { .. } => Disposition::LatchPin,
+            Self::SignatureLength { .. } => Disposition::ReplaceSession,
+            Self::Module { .. } | Self::Absent { .. } | Self::Closed => Disposition::TokenGone,
+            _ => Disposition::StopKey,
+        }
+    }
+
+    pub(super) fn of_call(error: Error) -> Self {
+        match error {
+            Error::Pkcs11(code, function) => Self::Call { function, code },
+            other => Self::Binding { reason: other.to_string() },
+        }
+    }
+}
+
+const fn disposition_of(code: RvError) -> Disposition {
+    match code {
+        RvError::SessionHandleInvalid | RvError::SessionClosed | RvError::OperationActive | RvError::OperationNotInitialized => {
+            Disposition::ReplaceSession
+        }
+        RvError::UserNotLoggedIn | RvError::ObjectHandleInvalid | RvError::KeyHandleInvalid => Disposition::LogInAgain,
+        RvError::DeviceRemoved
+        | RvError::TokenNotPresent
+        | RvError::TokenNotRecognized
+        | RvError::SlotIdInvalid
+        | RvError::DeviceError
+        | RvError::CryptokiNotInitialized
+        | RvError::GeneralError => Disposition::TokenGone,
+        RvError::FunctionFailed
+        | RvError::DeviceMemory
+        | RvError::HostMemory
+        | RvError::SessionCount
+        | RvError::VendorDefined(_)
+        | RvError::UnknownErrorCode(_) => Disposition::Overloaded,
+        RvError::PinIncorrect | RvError::PinLocked | RvError::PinExpired | RvError::UserPinNotInitialized => {
+            Disposition::LatchPin
+        }
+        _ => Disposition::StopKey,
+    }
+}
+
+/// An attribute that says how a private key is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyAttribute {
+    /// `CKA_SENSITIVE`: never shown in clear.
+    Sensitive,
+    /// `CKA_ALWAYS_SENSITIVE`: and never was.
+    AlwaysSensitive,
+    /// `CKA_NEVER_EXTRACTABLE`: never could leave the token.
+    NeverExtractable,
+    /// `CKA_LOCAL`: made on the token.
+    Local,
+    /// `CKA_SIGN`: for signatures.
+    Sign,
+    /// `CKA_ALWAYS_AUTHENTICATE`: wants the PIN for each signature, which a service cannot give.
+    AlwaysAuthenticate,
+}
+
+impl std::fmt::Display for KeyAttribute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sensitive => "sensitive",
+            Self::AlwaysSensitive => "always_sensitive",
+            Self::NeverExtractable => "never_extractable",
+            Self::Local => "local",
+            Self::Sign => "sign",
+            Self::AlwaysAuthenticate => "always_authenticate",
+        })
+    }
+}
+
+fn list(labels: &[String]) -> String {
+    if labels.is_empty() { "none".to_owned() } else { format!("{labels:?}") }
+}
+
+fn serial_text(serial: Option<&str>) -> String {
+    serial.map_or_else(String::new, |serial| format!(" and the serial {serial:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disposition(code: RvError) -> Disposition {
+        TokenError::Call { function: Function::Sign, code }.disposition()
+    }
+
+    #[test]
+    fn a_lost_session_is_replaced_and_a_wrong_pin_latches() {
+        assert_eq!(disposition(RvError::SessionHandleInvalid), Disposition::ReplaceSession);
+        assert_eq!(disposition(RvError::UserNotLoggedIn), Disposition::LogInAgain);
+        assert_eq!(disposition(RvError::DeviceRemoved), Disposition::TokenGone);
+        assert_eq!(disposition(RvError::VendorDefined(0x8000_0001)), Disposition::Overloaded);
+        assert_eq!(disposition(RvError::PinIncorrect), Disposition::LatchPin);
+        assert_eq!(disposition(RvError::MechanismInvalid), Disposition::StopKey);
+    }
+
+    #[test]
+    fn an_error_names_the_function_and_the_code() {
+        let text = TokenError::Call { function: Function::Sign, code: RvError::DeviceRemoved }.to_string();
+        assert!(text.contains("Sign") && text.to_lowercase().contains("removed"), "{text}");
+    }
+}

@@ -1,0 +1,107 @@
+//! Finding the key that a certificate belongs to, and what such a key must be.
+
+use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+
+use super::{KeyAttribute, TokenError};
+use crate::domain::{Algorithm, PublicKey};
+
+/// The private key on the token whose public half is a certificate's: public key -> CKA_ID -> private key.
+pub(super) fn find_private_key(session: &Session, public_key: &PublicKey) -> Result<ObjectHandle, TokenError> {
+    let public = find_public_key(session, public_key)?;
+    let id = match session.get_attributes(public, &[AttributeType::Id]).map_err(TokenError::of_call)?.pop() {
+        Some(Attribute::Id(id)) if !id.is_empty() => id,
+        _ => return Err(TokenError::KeyAbsent { what: "CKA_ID on the certificate's public key" }),
+    };
+    let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Token(true), Attribute::Id(id)];
+    only(session, &template, "private key with the public key's CKA_ID")
+}
+
+fn find_public_key(session: &Session, public_key: &PublicKey) -> Result<ObjectHandle, TokenError> {
+    const WHAT: &str = "public key of the certificate";
+    let class = Attribute::Class(ObjectClass::PUBLIC_KEY);
+    match public_key {
+        PublicKey::Rsa { modulus, .. } => {
+            only(session, &[class, Attribute::KeyType(KeyType::RSA), Attribute::Modulus(modulus.clone())], WHAT)
+        }
+        PublicKey::P256 { point } => {
+            let with_point = |bytes: Vec<u8>| [class.clone(), Attribute::KeyType(KeyType::EC), Attribute::EcPoint(bytes)];
+            match only(session, &with_point(der_octet_string(point)), WHAT) {
+                // Some modules keep the point raw, as PKCS#11 before 2.40 let them.
+                Err(TokenError::KeyAbsent { .. }) => only(session, &with_point(point.to_vec()), WHAT),
+                found => found,
+            }
+        }
+    }
+}
+
+/// CKA_EC_POINT is the DER of an OCTET STRING that holds the point.
+pub(super) fn der_octet_string(point: &[u8; 65]) -> Vec<u8> {
+    [&[0x04, 65], &point[..]].concat()
+}
+
+fn only(session: &Session, template: &[Attribute], what: &'static str) -> Result<ObjectHandle, TokenError> {
+    let found = session.find_objects(template).map_err(TokenError::of_call)?;
+    match found.as_slice() {
+        [] => Err(TokenError::KeyAbsent { what }),
+        [one] => Ok(*one),
+        more => Err(TokenError::KeyAmbiguous { what, count: more.len() }),
+    }
+}
+
+/// Reads a private key's attributes back; each that is not as it should be is refused, unless it is relaxed by name.
+pub(super) fn check_attributes(session: &Session, key: ObjectHandle, relaxed: &[KeyAttribute]) -> Result<(), TokenError> {
+    for (attribute, kind, wanted) in WANTED {
+        let found = read_flag(session, key, kind)?;
+        if found == wanted {
+            continue;
+        }
+        if !relaxed.contains(&attribute) {
+            return Err(TokenError::KeyAttribute { attribute, found, wanted });
+        }
+        tracing::warn!(%attribute, found, wanted, "a key is used although its attribute is not as it should be: relax_key_attributes names it");
+    }
+    Ok(())
+}
+
+const WANTED: [(KeyAttribute, AttributeType, bool); 6] = [
+    (KeyAttribute::Sensitive, AttributeType::Sensitive, true),
+    (KeyAttribute::AlwaysSensitive, AttributeType::AlwaysSensitive, true),
+    (KeyAttribute::NeverExtractable, AttributeType::NeverExtractable, true),
+    (KeyAttribute::Local, AttributeType::Local, true),
+    (KeyAttribute::Sign, AttributeType::Sign, true),
+    (KeyAttribute::AlwaysAuthenticate, AttributeType::AlwaysAuthenticate, false),
+];
+
+/// A flag; one that the token does not know counts as false, so that what has to be true is refused.
+fn read_flag(session: &Session, key: ObjectHandle, kind: AttributeType) -> Result<bool, TokenError> {
+    let attributes = session.get_attributes(key, &[kind]).map_err(TokenError::of_call)?;
+    Ok(match attributes.first() {
+        Some(
+            Attribute::Sensitive(value)
+            | Attribute::AlwaysSensitive(value)
+            | Attribute::NeverExtractable(value)
+            | Attribute::Local(value)
+            | Attribute::Sign(value)
+            | Attribute::AlwaysAuthenticate(value),
+        ) => *value,
+        _ => false,
+    })
+}
+
+/// The mechanism that signs a digest.
+///
+/// Hashing is done outside, so the HSM sees 32 bytes: `CKM_ECDSA` gives r‖s as COSE wants it; `CKM_RSA_PKCS_PSS` with
+/// SHA-256, MGF1-SHA-256 and a salt of 32 bytes is PS256.
+pub(super) fn mechanism(algorithm: Algorithm) -> Mechanism<'static> {
+    match algorithm {
+        Algorithm::Es256 => Mechanism::Ecdsa,
+        Algorithm::Ps256 => Mechanism::RsaPkcsPss(PkcsPssParams {
+            hash_alg: MechanismType::SHA256,
+            mgf: PkcsMgfType::MGF1_SHA256,
+            s_len: 32.into(),
+        }),
+    }
+}

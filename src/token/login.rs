@@ -1,0 +1,96 @@
+//! The login of a process to a token: once, by one anchor session that never signs.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cryptoki::context::{Function, Pkcs11};
+use cryptoki::error::{Error, RvError};
+use cryptoki::session::{Session, SessionState, UserType};
+use cryptoki::slot::{Slot, TokenInfo};
+
+use super::{Disposition, TokenError, TokenSpec, module};
+
+/// Keeps a process logged in. Closing the last session would log it out, so one stays open.
+#[derive(Debug)]
+pub(super) struct Login {
+    module: Pkcs11,
+    slot: Slot,
+    spec: TokenSpec,
+    anchor: Mutex<Anchor>,
+}
+
+#[derive(Debug)]
+enum Anchor {
+    Session(Session),
+    /// A PIN was refused: no login is tried again in this process.
+    Latched(TokenError),
+}
+
+impl Login {
+    /// Finds the token and logs in.
+    pub(super) fn open(spec: &TokenSpec) -> Result<Self, TokenError> {
+        let module = module::load(&spec.module)?;
+        let (slot, info) = module::find_token(&module, spec)?;
+        let session = module.open_ro_session(slot).map_err(TokenError::of_call)?;
+        log_in(&session, &info, spec)?;
+        Ok(Self { module, slot, spec: spec.clone(), anchor: Mutex::new(Anchor::Session(session)) })
+    }
+
+    /// Opens one more session, logged in as the process is.
+    pub(super) fn session(&self) -> Result<Session, TokenError> {
+        self.module.open_ro_session(self.slot).map_err(TokenError::of_call)
+    }
+
+    /// Logs in again where the login is gone; one caller at a time, and at most one refused PIN.
+    pub(super) fn renew(&self) -> Result<(), TokenError> {
+        let mut anchor = self.anchor();
+        if let Anchor::Latched(error) = &*anchor {
+            return Err(error.clone());
+        }
+        if let Anchor::Session(session) = &*anchor
+            && is_logged_in(session)
+        {
+            return Ok(());
+        }
+        let session = self.session()?;
+        let info = self.module.get_token_info(self.slot).map_err(TokenError::of_call)?;
+        match log_in(&session, &info, &self.spec) {
+            Ok(()) => *anchor = Anchor::Session(session),
+            Err(error) if error.disposition() == Disposition::LatchPin => {
+                *anchor = Anchor::Latched(error.clone());
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn anchor(&self) -> MutexGuard<'_, Anchor> {
+        self.anchor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_logged_in(session: &Session) -> bool {
+    let state = session.get_session_info().map(|info| info.session_state());
+    matches!(state, Ok(SessionState::RoUser | SessionState::RwUser))
+}
+
+/// Tries the PIN once, and only where the token's flags do not say that it would be the last try.
+pub(super) fn log_in(session: &Session, info: &TokenInfo, spec: &TokenSpec) -> Result<(), TokenError> {
+    if info.user_pin_locked() {
+        return Err(TokenError::PinAtRisk { reason: "the user PIN is locked" });
+    }
+    if info.user_pin_final_try() {
+        return Err(TokenError::PinAtRisk { reason: "the next wrong PIN locks the token" });
+    }
+    let pin = spec.pin.read()?;
+    match session.login(UserType::User, Some(&pin)) {
+        // The process is logged in already, by another user of the same module.
+        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, Function::Login)) => Ok(()),
+        Err(Error::Pkcs11(code, Function::Login)) if is_refusal(code) => Err(TokenError::PinRefused { code }),
+        Err(error) => Err(TokenError::of_call(error)),
+    }
+}
+
+const fn is_refusal(code: RvError) -> bool {
+    matches!(code, RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange | RvError::PinLocked | RvError::PinExpired)
+}

@@ -1,0 +1,79 @@
+//! The HSM. The only room that names cryptoki.
+//!
+//! [`Token`] is all that the rest of the house sees: digests in, one result each out, in order. [`Pkcs11Token`] is
+//! the real one: long-lived sessions, each on a thread of its own that does nothing but sign. A worker process would
+//! stand behind the same trait.
+//!
+//! Reading order: this page, [`error`] (what a failure means), `module` and `login` (how a token is reached), `key`
+//! (how a key is found and what it must be), `pool` (who signs next).
+
+pub mod error;
+mod key;
+mod keygen;
+mod login;
+mod module;
+pub mod pin;
+mod pool;
+mod session;
+#[cfg(any(test, feature = "software-token"))]
+pub mod software;
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use crate::domain::{Digest, Lane, Signature};
+
+pub use error::{Disposition, KeyAttribute, TokenError};
+pub use keygen::{KeyKind, TokenAdmin};
+pub use module::finalize_modules;
+pub use pin::PinSource;
+pub use pool::Pkcs11Token;
+
+/// A thing that holds keys and signs digests with them.
+pub trait Token: Send + Sync + fmt::Debug {
+    /// The name that the configuration gives it.
+    fn name(&self) -> &str;
+
+    /// Signs one batch of digests, one result each, in order.
+    ///
+    /// # Shapes and units
+    /// `digests`: SHA-256, 32 bytes each. Signature: 64 bytes raw r‖s, big-endian (ES256), or as long as the modulus (PS256).
+    /// Interactive work goes before bulk work, decided after each signature.
+    ///
+    /// # Errors
+    /// [`TokenError::disposition`] says what may be tried again. One digest's failure leaves the others.
+    ///
+    /// # Source
+    /// RFC 9053 section 2.1; PKCS#11 v2.40, `CKM_ECDSA` and `CKM_RSA_PKCS_PSS`.
+    fn sign(&self, key: TokenKey, lane: Lane, digests: Vec<Digest>) -> SignFuture;
+}
+
+/// The results of one batch, when the token has them all.
+pub type SignFuture = Pin<Box<dyn Future<Output = Vec<Result<Signature, TokenError>>> + Send>>;
+
+/// A key of an open token, by its place among the keys that it was opened with.
+///
+/// It outlives sessions: each session finds its own handle for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenKey(pub(crate) usize);
+
+/// How to reach a token.
+#[derive(Clone, Debug)]
+pub struct TokenSpec {
+    /// A name for messages and metrics.
+    pub name: String,
+    /// The PKCS#11 module, a shared library.
+    pub module: PathBuf,
+    /// The token's label: slot numbers move, labels stay.
+    pub label: String,
+    /// Its serial number, where two tokens share a label.
+    pub serial: Option<String>,
+    /// Where the user's PIN is.
+    pub pin: PinSource,
+    /// How many sessions sign at the same time; `None` takes one a core.
+    pub sessions: Option<usize>,
+    /// Attributes that a key need not have, by name; each is warned of at every start.
+    pub relaxed: Vec<KeyAttribute>,
+}

@@ -1,0 +1,103 @@
+//! Where a PIN is, and reading it without leaving copies.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use super::TokenError;
+
+/// Where a PIN is kept. The PIN itself is read when a login needs it, and wiped after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PinSource {
+    /// The first line of a file that only its owner may read.
+    File(PathBuf),
+    /// An environment variable of this process.
+    Variable(String),
+}
+
+impl PinSource {
+    /// Reads the PIN.
+    ///
+    /// # Errors
+    /// [`TokenError::PinUnreadable`] where the place is absent, empty, not UTF-8, or open to others.
+    pub fn read(&self) -> Result<SecretString, TokenError> {
+        let text = match self {
+            Self::File(path) => read_file(path),
+            Self::Variable(name) => read_variable(name),
+        };
+        let text = text.map_err(|reason| self.unreadable(reason))?;
+        let pin = text.lines().next().unwrap_or_default();
+        if pin.is_empty() {
+            return Err(self.unreadable("it is empty".to_owned()));
+        }
+        Ok(SecretString::from(pin))
+    }
+
+    fn unreadable(&self, reason: String) -> TokenError {
+        let place = match self {
+            Self::File(path) => format!("the file {}", path.display()),
+            Self::Variable(name) => format!("the environment variable {name}"),
+        };
+        TokenError::PinUnreadable { place, reason }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the PIN is read where it is used, so that no other room ever holds it")]
+fn read_variable(name: &str) -> Result<Zeroizing<String>, String> {
+    std::env::var(name).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    check_mode(path)?;
+    std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+/// Others may not read the file, nor write it.
+#[cfg(unix)]
+fn check_mode(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = std::fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(format!("its mode is {:04o}, open to others; make it 0600", mode & 0o7777));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn pin_file(content: &str, mode: u32) -> (tempfile::TempDir, PinSource) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("user.pin");
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (dir, PinSource::File(path))
+    }
+
+    #[test]
+    fn the_first_line_is_the_pin() {
+        let (_dir, source) = pin_file("1234 abc\n", 0o600);
+        assert_eq!(source.read().unwrap().expose_secret(), "1234 abc");
+    }
+
+    #[test]
+    fn a_file_open_to_others_is_refused() {
+        let (_dir, source) = pin_file("1234\n", 0o640);
+        assert!(source.read().unwrap_err().to_string().contains("make it 0600"));
+    }
+
+    #[test]
+    fn an_absent_or_empty_pin_is_refused_with_its_place() {
+        let (_dir, source) = pin_file("\n", 0o600);
+        assert!(source.read().unwrap_err().to_string().contains("it is empty"));
+        let absent = PinSource::Variable("SCEAU_TEST_NO_SUCH_PIN".into());
+        assert!(absent.read().unwrap_err().to_string().contains("SCEAU_TEST_NO_SUCH_PIN"));
+    }
+}
