@@ -1,0 +1,3 @@
+//! The life of a DSC. So far: how one is issued for development.
+
+pub mod development;

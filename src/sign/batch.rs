@@ -1,0 +1,91 @@
+//! A batch as the service hands it over, and what comes back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Profile;
+use crate::domain::{CallerId, CertificateType, Faults, ItemId, Kid, Lane, NumericDate};
+use crate::encode::{CoseBytes, Hc1};
+use crate::token::TokenError;
+
+/// A batch of one caller under one profile.
+#[derive(Debug)]
+pub struct BatchRequest {
+    /// Who asks.
+    pub caller: CallerId,
+    /// How to issue.
+    pub profile: Arc<Profile>,
+    /// With which priority.
+    pub lane: Lane,
+    /// Only say what is wrong; sign nothing.
+    pub validate_only: bool,
+    /// What to sign.
+    pub items: Vec<BatchItem>,
+}
+
+/// One payload. Its `item_id` is known to be well-formed and alone in its batch.
+#[derive(Debug)]
+pub struct BatchItem {
+    /// The caller's reference.
+    pub item_id: ItemId,
+    /// The DCC as JSON.
+    pub payload: Bytes,
+    /// An end of validity sooner than the profile's.
+    pub expires_at: Option<NumericDate>,
+}
+
+/// What became of one item.
+pub type ItemOutcome = Result<Certificate, ItemError>;
+
+/// A certificate, or with `validate_only` what it would be.
+#[derive(Debug)]
+pub struct Certificate {
+    /// The code's text and the COSE message in it; nothing with `validate_only`.
+    pub signed: Option<SignedForms>,
+    /// The identifier, given or made.
+    pub uvci: String,
+    /// Vaccination, test or recovery.
+    pub kind: CertificateType,
+    /// The DSC that signs.
+    pub kid: Kid,
+    /// `iat`.
+    pub issued_at: NumericDate,
+    /// `exp`.
+    pub expires_at: NumericDate,
+}
+
+/// The two forms of a signed certificate.
+#[derive(Debug)]
+pub struct SignedForms {
+    /// The text for a QR code.
+    pub hc1: Hc1,
+    /// The COSE_Sign1 message.
+    pub cose: CoseBytes,
+}
+
+/// Why there is no certificate.
+#[derive(Debug)]
+pub enum ItemError {
+    /// The item is at fault.
+    Refused(Faults),
+    /// The signing is.
+    Failed(SignFailure),
+}
+
+/// Why a good item was not signed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SignFailure {
+    /// The token did not sign.
+    #[error("the token did not sign: {0}")]
+    Token(TokenError),
+    /// The token gave no answer in time.
+    #[error("the token gave no answer in time")]
+    Timeout,
+    /// The token gave a signature that does not verify. It is never released.
+    #[error("the token gave a signature that does not verify")]
+    BadSignature,
+    /// The service is ending.
+    #[error("the service is ending")]
+    Closing,
+}
