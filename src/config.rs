@@ -1,0 +1,392 @@
+//! The configuration file: TOML, checked whole before anything starts.
+//!
+//! `hsm-config/sceau.toml` shows every key with its default and unit; a test reads it. Paths are relative to the file.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::domain::{Algorithm, Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
+use crate::service::Limits;
+use crate::sign::{Durations, Profile, SignerSettings};
+use crate::token::{KeyAttribute, PinSource, TokenSpec};
+
+/// A configuration that holds together.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the service listens: loopback, for it speaks plain text.
+    pub listen: SocketAddr,
+    /// What one call may ask.
+    pub limits: Limits,
+    /// How batches are signed.
+    pub signer: SignerSettings,
+    /// Makes UVCIs under the installation's secret.
+    pub uvci_maker: UvciMaker,
+    /// The tokens.
+    pub tokens: Vec<TokenSpec>,
+    /// The DSCs, each with the name of its token.
+    pub dscs: Vec<DscFile>,
+    /// The profiles; the first is the default.
+    pub profiles: Vec<Arc<Profile>>,
+}
+
+/// A DSC's certificate and the token that holds its key.
+#[derive(Clone, Debug)]
+pub struct DscFile {
+    /// PEM or DER.
+    pub certificate: PathBuf,
+    /// The token's name.
+    pub token: String,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}", .path.display(), .problems.join("\n  also: "))]
+pub struct ConfigError {
+    path: PathBuf,
+    problems: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists what is wrong and what would be right.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let fail = |problem: String| ConfigError { path: path.to_owned(), problems: vec![problem] };
+        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+        let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?;
+        let mut check = Check { dir: path.parent().unwrap_or(Path::new(".")), problems: Vec::new() };
+        let config = check.config(file);
+        match (config, check.problems) {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(ConfigError { path: path.to_owned(), problems }),
+        }
+    }
+}
+
+// ---- the file as it stands -------------------------------------------------------------------------------------------
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    server: ServerSection,
+    signing: SigningSection,
+    #[serde(default, rename = "token")]
+    tokens: Vec<TokenSection>,
+    #[serde(default, rename = "dsc")]
+    dscs: Vec<DscSection>,
+    #[serde(default, rename = "profile")]
+    profiles: Vec<ProfileSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ServerSection {
+    listen: SocketAddr,
+    max_batch_items: usize,
+    max_request_bytes: usize,
+    max_payload_bytes: usize,
+    max_waiting_items_interactive: usize,
+    max_waiting_items_bulk: usize,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
+            max_batch_items: limits.max_batch_items,
+            max_request_bytes: limits.max_request_bytes,
+            max_payload_bytes: Rulebook::DEFAULT_MAX_PAYLOAD_BYTES,
+            max_waiting_items_interactive: limits.max_waiting_items_interactive,
+            max_waiting_items_bulk: limits.max_waiting_items_bulk,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SigningSection {
+    uvci_secret_file: PathBuf,
+    #[serde(default)]
+    threads: Count,
+    #[serde(default = "default_sign_timeout_ms")]
+    sign_timeout_ms: u64,
+    #[serde(default)]
+    skip_signature_check_at_own_risk: bool,
+    value_sets_dir: Option<PathBuf>,
+}
+
+const fn default_sign_timeout_ms() -> u64 {
+    10_000
+}
+
+/// A number, or `"auto"`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Count {
+    #[default]
+    #[serde(skip)]
+    Unset,
+    Number(NonZeroUsize),
+    Auto(Auto),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Auto {
+    Auto,
+}
+
+impl Count {
+    const fn number(self) -> Option<usize> {
+        match self {
+            Self::Number(number) => Some(number.get()),
+            Self::Unset | Self::Auto(Auto::Auto) => None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenSection {
+    name: String,
+    module: PathBuf,
+    label: String,
+    serial: Option<String>,
+    pin_file: Option<PathBuf>,
+    pin_variable: Option<String>,
+    #[serde(default)]
+    sessions: Count,
+    #[serde(default)]
+    relax_key_attributes: Vec<KeyAttribute>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DscSection {
+    certificate: PathBuf,
+    token: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileSection {
+    name: String,
+    algorithm: Algorithm,
+    issuer: String,
+    #[serde(default)]
+    rules: Preset,
+    #[serde(default)]
+    switch_off: Vec<String>,
+    vaccination_days: u32,
+    test_days: u32,
+    recovery_days: u32,
+}
+
+/// Where a profile's rules begin.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Preset {
+    #[default]
+    All,
+    #[serde(rename = "eu-2021")]
+    Eu2021,
+}
+
+// ---- its checks --------------------------------------------------------------------------------------------------------
+
+struct Check<'p> {
+    dir: &'p Path,
+    problems: Vec<String>,
+}
+
+impl Check<'_> {
+    fn config(&mut self, file: File) -> Option<Config> {
+        self.check_listen(file.server.listen);
+        let value_sets = self.value_sets(file.signing.value_sets_dir.as_deref());
+        let uvci_maker = self.uvci_maker(&file.signing.uvci_secret_file);
+        let tokens: Vec<TokenSpec> = file.tokens.into_iter().filter_map(|section| self.token(section)).collect();
+        let dscs: Vec<DscFile> = file.dscs.into_iter().map(|section| self.dsc(section, &tokens)).collect();
+        let max_payload_bytes = file.server.max_payload_bytes;
+        let profiles: Vec<Arc<Profile>> =
+            file.profiles.iter().filter_map(|section| self.profile(section, &value_sets, max_payload_bytes)).collect();
+        self.check_names(tokens.iter().map(|token| token.name.as_str()), "token");
+        self.check_names(file.profiles.iter().map(|profile| profile.name.as_str()), "profile");
+        self.check_present(tokens.is_empty(), "[[token]]: a token that holds keys");
+        self.check_present(dscs.is_empty(), "[[dsc]]: a certificate that signs");
+        self.check_present(file.profiles.is_empty(), "[[profile]]: a way of issuing");
+        let threads = file.signing.threads.number().unwrap_or_else(cores);
+        let signer = SignerSettings {
+            sign_timeout: Duration::from_millis(file.signing.sign_timeout_ms),
+            check_signatures: !file.signing.skip_signature_check_at_own_risk,
+            threads,
+        };
+        let limits = self.limits(&file.server);
+        Some(Config { listen: file.server.listen, limits, signer, uvci_maker: uvci_maker?, tokens, dscs, profiles })
+    }
+
+    fn problem(&mut self, text: impl Into<String>) {
+        self.problems.push(text.into());
+    }
+
+    fn check_present(&mut self, missing: bool, what: &str) {
+        if missing {
+            self.problem(format!("there has to be one {what}"));
+        }
+    }
+
+    fn check_names<'n>(&mut self, names: impl Iterator<Item = &'n str>, what: &str) {
+        let mut seen = HashSet::new();
+        for name in names {
+            if !seen.insert(name) {
+                self.problem(format!("two {what}s are named {name:?}; a name stands once"));
+            }
+        }
+    }
+
+    fn check_listen(&mut self, listen: SocketAddr) {
+        if !listen.ip().is_loopback() {
+            self.problem(format!(
+                "server.listen is {listen}; the service speaks plain text, so it listens on loopback only, like 127.0.0.1:7443"
+            ));
+        }
+    }
+
+    fn limits(&mut self, server: &ServerSection) -> Limits {
+        let limits = Limits {
+            max_batch_items: server.max_batch_items,
+            max_request_bytes: server.max_request_bytes,
+            max_waiting_items_interactive: server.max_waiting_items_interactive,
+            max_waiting_items_bulk: server.max_waiting_items_bulk,
+        };
+        let smallest_queue = limits.max_waiting_items_interactive.min(limits.max_waiting_items_bulk);
+        if limits.max_batch_items == 0 || limits.max_batch_items > smallest_queue {
+            self.problem(format!(
+                "server.max_batch_items is {}; it is 1 to the smaller max_waiting_items ({smallest_queue})",
+                limits.max_batch_items
+            ));
+        }
+        limits
+    }
+
+    fn value_sets(&mut self, dir: Option<&Path>) -> Arc<ValueSets> {
+        let mut sets = ValueSets::builtin();
+        if let Some(dir) = dir {
+            let dir = self.dir.join(dir);
+            if let Err(problem) = replace_value_sets(&mut sets, &dir) {
+                self.problem(format!("signing.value_sets_dir {}: {problem}", dir.display()));
+            }
+        }
+        Arc::new(sets)
+    }
+
+    fn uvci_maker(&mut self, file: &Path) -> Option<UvciMaker> {
+        let path = self.dir.join(file);
+        let made = std::fs::read(&path).map(zeroize::Zeroizing::new).map_err(|error| error.to_string());
+        let made = made
+            .and_then(|secret| UvciMaker::new(secret.strip_suffix(b"\n").unwrap_or(&secret)).map_err(|error| error.to_string()));
+        made.map_err(|error| {
+            self.problem(format!("signing.uvci_secret_file {}: {error}; 32 random bytes are right", path.display()))
+        })
+        .ok()
+    }
+
+    fn token(&mut self, section: TokenSection) -> Option<TokenSpec> {
+        let pin = match (section.pin_file, section.pin_variable) {
+            (Some(file), None) => PinSource::File(self.dir.join(file)),
+            (None, Some(name)) => PinSource::Variable(name),
+            _ => {
+                self.problem(format!("token {:?} has to have one of pin_file and pin_variable", section.name));
+                return None;
+            }
+        };
+        Some(TokenSpec {
+            name: section.name,
+            module: self.dir.join(section.module),
+            label: section.label,
+            serial: section.serial,
+            pin,
+            sessions: section.sessions.number(),
+            relaxed: section.relax_key_attributes,
+        })
+    }
+
+    fn dsc(&mut self, section: DscSection, tokens: &[TokenSpec]) -> DscFile {
+        if !tokens.iter().any(|token| token.name == section.token) {
+            self.problem(format!("dsc {}: there is no token {:?}", section.certificate.display(), section.token));
+        }
+        DscFile { certificate: self.dir.join(section.certificate), token: section.token }
+    }
+
+    fn profile(
+        &mut self,
+        section: &ProfileSection,
+        value_sets: &Arc<ValueSets>,
+        max_payload_bytes: usize,
+    ) -> Option<Arc<Profile>> {
+        let name = section.name.clone();
+        let issuer: Option<Country> =
+            section.issuer.parse().map_err(|error| self.problem(format!("profile {name:?}: issuer: {error}"))).ok();
+        let rules = self.rules(section);
+        Some(Arc::new(Profile {
+            name,
+            algorithm: section.algorithm,
+            issuer: issuer?,
+            durations: Durations {
+                vaccination_seconds: days(section.vaccination_days),
+                test_seconds: days(section.test_days),
+                recovery_seconds: days(section.recovery_days),
+            },
+            rulebook: Rulebook { rules, value_sets: Arc::clone(value_sets), max_payload_bytes },
+        }))
+    }
+
+    fn rules(&mut self, section: &ProfileSection) -> RuleSet {
+        let mut rules = match section.rules {
+            Preset::All => RuleSet::ALL,
+            Preset::Eu2021 => RuleSet::eu_2021(),
+        };
+        for name in &section.switch_off {
+            let without = name.parse::<Rule>().map_err(|error| error.to_string());
+            match without.and_then(|rule| rules.without(rule).map_err(|error| error.to_string())) {
+                Ok(fewer) => rules = fewer,
+                Err(problem) => self.problem(format!("profile {:?}: switch_off: {problem}", section.name)),
+            }
+        }
+        rules
+    }
+}
+
+fn days(days: u32) -> i64 {
+    i64::from(days) * 86_400
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Puts every value-set file of a folder in the place of the built-in table.
+fn replace_value_sets(sets: &mut ValueSets, dir: &Path) -> Result<(), String> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
+        .map_err(|error| error.to_string())?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err("there is no .json file in it".to_owned());
+    }
+    for path in files {
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let replaced = sets.replace_from_json(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        tracing::info!(file = %path.display(), set = replaced.id, date = replaced.date, codes = replaced.codes, active = replaced.active, "value set replaced");
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! The client that the command line uses: requests and answers in the house's words.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+
+use super::proto::v1;
+use super::proto::v1::signer_client::SignerClient;
+use super::status;
+use crate::domain::{Kid, Lane, NumericDate};
+
+/// An answer holds certificates larger than their payloads; the server's limits bound it.
+const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection to one service.
+#[derive(Clone, Debug)]
+pub struct Client(SignerClient<Channel>);
+
+/// One item to be signed.
+#[derive(Clone, Debug)]
+pub struct ClientItem {
+    /// The caller's reference.
+    pub item_id: String,
+    /// The DCC as JSON.
+    pub payload: Bytes,
+    /// The end of validity, where it is not the profile's.
+    pub expires_at: Option<NumericDate>,
+}
+
+/// How items are to be signed.
+#[derive(Clone, Debug)]
+pub struct ClientBatch {
+    /// The profile's name; empty takes the default.
+    pub profile: String,
+    /// With which priority.
+    pub lane: Lane,
+    /// The items.
+    pub items: Vec<ClientItem>,
+}
+
+/// What became of an item.
+#[derive(Clone, Debug)]
+pub struct ClientResult {
+    /// As it was asked.
+    pub item_id: String,
+    /// The certificate, or the error.
+    pub outcome: Result<SignedCertificate, ItemRefusal>,
+}
+
+/// A certificate as it came.
+#[derive(Clone, Debug)]
+pub struct SignedCertificate {
+    /// The text for the QR code.
+    pub hc1: String,
+    /// The certificate's identifier.
+    pub uvci: String,
+    /// The DSC.
+    pub kid: Kid,
+    /// `iat`.
+    pub issued_at: NumericDate,
+    /// `exp`.
+    pub expires_at: NumericDate,
+}
+
+/// Why an item has no certificate.
+#[derive(Clone, Debug)]
+pub struct ItemRefusal {
+    /// The name of the gRPC code.
+    pub code: &'static str,
+    /// In words.
+    pub message: String,
+    /// Every fault: path, rule, what would be right.
+    pub faults: Vec<(String, String, String)>,
+}
+
+impl ItemRefusal {
+    /// Whether the item itself is at fault; otherwise the signing was, and the item may be tried again.
+    #[must_use]
+    pub const fn is_the_items_fault(&self) -> bool {
+        !self.faults.is_empty()
+    }
+}
+
+/// The answers of a stream, chunk by chunk.
+pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<Vec<ClientResult>, ClientError>> + Send>>;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address is none.
+    #[error("{endpoint:?} is no endpoint; it is like http://127.0.0.1:7443")]
+    Endpoint {
+        /// As given.
+        endpoint: String,
+    },
+    /// Nobody answers.
+    #[error("cannot reach {endpoint}: {reason}")]
+    Connect {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        reason: String,
+    },
+    /// The service refused the call.
+    #[error("the service answered {}: {}", code_name(.0.code()), .0.message())]
+    Call(Box<Status>),
+    /// The service ended a stream before its last chunk was answered.
+    #[error("the service ended the stream early")]
+    Ended,
+}
+
+impl ClientError {
+    /// Whether the same call may succeed a little later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let Self::Call(status) = self else { return false };
+        matches!(status.code(), tonic::Code::Unavailable | tonic::Code::ResourceExhausted | tonic::Code::DeadlineExceeded)
+    }
+}
+
+impl From<Status> for ClientError {
+    fn from(status: Status) -> Self {
+        Self::Call(Box::new(status))
+    }
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ClientError::Endpoint`] or [`ClientError::Connect`].
+    pub async fn connect(endpoint: &str) -> Result<Self, ClientError> {
+        let target =
+            Endpoint::from_shared(endpoint.to_owned()).map_err(|_| ClientError::Endpoint { endpoint: endpoint.to_owned() })?;
+        let channel = target.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await;
+        let channel =
+            channel.map_err(|error| ClientError::Connect { endpoint: endpoint.to_owned(), reason: root_cause(&error) })?;
+        Ok(Self(SignerClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES).max_encoding_message_size(usize::MAX)))
+    }
+
+    /// Signs one batch.
+    ///
+    /// # Errors
+    /// [`ClientError::Call`] where the call failed as a whole.
+    pub async fn sign_batch(&mut self, batch: ClientBatch) -> Result<Vec<ClientResult>, ClientError> {
+        let answer = self.0.sign_batch(request(batch)).await?;
+        Ok(answer.into_inner().results.into_iter().map(result).collect())
+    }
+
+    /// Signs a job, chunk by chunk; answers come in the order of the chunks.
+    ///
+    /// # Errors
+    /// As [`Self::sign_batch`]; later failures are items of the stream.
+    pub async fn sign_stream(
+        &mut self,
+        batches: impl Stream<Item = ClientBatch> + Send + 'static,
+    ) -> Result<AnswerStream, ClientError> {
+        let answers = self.0.sign_stream(batches.map(request)).await?.into_inner();
+        Ok(Box::pin(answers.map(|answer| Ok(answer?.results.into_iter().map(result).collect()))))
+    }
+}
+
+fn request(batch: ClientBatch) -> v1::SignBatchRequest {
+    let lane = match batch.lane {
+        Lane::Interactive => v1::Lane::Interactive,
+        Lane::Bulk => v1::Lane::Bulk,
+    };
+    let items = batch.items.into_iter().map(|item| v1::Item {
+        item_id: item.item_id,
+        payload_json: item.payload,
+        expires_at: item.expires_at.map(NumericDate::seconds),
+    });
+    v1::SignBatchRequest { profile: batch.profile, lane: lane.into(), options: None, items: items.collect() }
+}
+
+fn result(result: v1::Result) -> ClientResult {
+    let outcome = match result.outcome {
+        Some(v1::result::Outcome::Certificate(certificate)) => signed(certificate),
+        Some(v1::result::Outcome::Error(error)) => Err(refusal(&error)),
+        None => Err(not_understood("the result holds neither a certificate nor an error")),
+    };
+    ClientResult { item_id: result.item_id, outcome }
+}
+
+fn signed(certificate: v1::Certificate) -> Result<SignedCertificate, ItemRefusal> {
+    let kid: [u8; 8] = certificate.kid.as_ref().try_into().map_err(|_| not_understood("the kid has not 8 bytes"))?;
+    Ok(SignedCertificate {
+        hc1: certificate.hc1,
+        uvci: certificate.uvci,
+        kid: Kid::from(kid),
+        issued_at: NumericDate::from_seconds(certificate.issued_at),
+        expires_at: NumericDate::from_seconds(certificate.expires_at),
+    })
+}
+
+fn refusal(error: &tonic_types::Status) -> ItemRefusal {
+    let faults = status::violations(error).into_iter().map(|fault| (fault.field, fault.reason, fault.description));
+    ItemRefusal { code: code_name(tonic::Code::from(error.code)), message: error.message.clone(), faults: faults.collect() }
+}
+
+fn not_understood(message: &str) -> ItemRefusal {
+    ItemRefusal { code: code_name(tonic::Code::Internal), message: message.to_owned(), faults: Vec::new() }
+}
+
+/// The code as the gRPC documentation writes it.
+const fn code_name(code: tonic::Code) -> &'static str {
+    match code {
+        tonic::Code::Ok => "OK",
+        tonic::Code::Cancelled => "CANCELLED",
+        tonic::Code::Unknown => "UNKNOWN",
+        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
+        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        tonic::Code::NotFound => "NOT_FOUND",
+        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
+        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
+        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
+        tonic::Code::Aborted => "ABORTED",
+        tonic::Code::OutOfRange => "OUT_OF_RANGE",
+        tonic::Code::Unimplemented => "UNIMPLEMENTED",
+        tonic::Code::Internal => "INTERNAL",
+        tonic::Code::Unavailable => "UNAVAILABLE",
+        tonic::Code::DataLoss => "DATA_LOSS",
+        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The innermost reason: tonic says "transport error", the last source says "connection refused".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

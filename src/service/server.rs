@@ -1,0 +1,53 @@
+//! Serving on a listener until told to stop. Reads neither configuration nor environment.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Error, Server};
+
+use super::Limits;
+use super::proto::DESCRIPTORS;
+use super::proto::v1::signer_server::SignerServer;
+use super::signer::SignerService;
+use crate::sign::{Profile, Signer};
+
+/// What the service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Signs.
+    pub signer: Arc<Signer>,
+    /// How to issue; the first is the default.
+    pub profiles: Vec<Arc<Profile>>,
+    /// What one call may ask.
+    pub limits: Limits,
+}
+
+/// Serves gRPC in plain text on a listener: the signer, health and reflection. When `shutdown` is ready, health says
+/// NOT_SERVING, no new call is taken, and those that are in work are answered.
+///
+/// # Errors
+/// Where the transport fails.
+pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Send, parts: Parts) -> Result<(), Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<SignerServer<SignerService>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .expect("the descriptors are those that the build compiled");
+    let signer = SignerServer::new(SignerService::new(&parts))
+        .max_decoding_message_size(parts.limits.max_request_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let shutdown = async move {
+        shutdown.await;
+        health.set_not_serving::<SignerServer<SignerService>>().await;
+    };
+    Server::builder()
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(signer)
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown)
+        .await
+}

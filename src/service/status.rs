@@ -1,0 +1,75 @@
+//! Which gRPC code says what: the one place that chooses.
+
+use std::time::Duration;
+
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, RpcStatusExt, StatusExt};
+
+use crate::domain::{Faults, Rule};
+use crate::sign::{ItemError, SignFailure};
+use crate::token::Disposition;
+
+/// A request that is wrong as a whole.
+pub(super) fn invalid(field: &str, message: &str) -> Status {
+    Status::with_error_details(Code::InvalidArgument, message, ErrorDetails::with_bad_request_violation(field, message))
+}
+
+/// Too much at once.
+pub(super) fn exhausted(message: &str, delay: Duration) -> Status {
+    Status::with_error_details(Code::ResourceExhausted, message, ErrorDetails::with_retry_info(Some(delay)))
+}
+
+/// The service is ending.
+pub(super) fn closing() -> Status {
+    Status::unavailable("the service is ending; another instance, or this one in a moment, will take the batch")
+}
+
+/// The error of one item.
+pub(super) fn of_item(error: ItemError) -> tonic_types::Status {
+    match error {
+        ItemError::Refused(faults) => of_faults(faults),
+        ItemError::Failed(failure) => plain(code_of(&failure), failure.to_string()),
+    }
+}
+
+fn of_faults(faults: Faults) -> tonic_types::Status {
+    let code = if faults.iter().all(|fault| fault.rule == Rule::DscAvailable) {
+        Code::FailedPrecondition
+    } else {
+        Code::InvalidArgument
+    };
+    let count = faults.iter().count();
+    let violations = faults.into_iter().map(|fault| FieldViolation {
+        field: fault.path,
+        description: fault.message,
+        reason: fault.rule.name().to_owned(),
+        localized_message: None,
+    });
+    let details = ErrorDetails::with_bad_request(violations.collect::<Vec<_>>());
+    let message = if count == 1 { "the item has one fault".to_owned() } else { format!("the item has {count} faults") };
+    let status = Status::with_error_details(code, message.clone(), details);
+    // tonic carries the google.rpc.Status of a call in its details; an item carries the same message.
+    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| plain(code, message))
+}
+
+fn plain(code: Code, message: String) -> tonic_types::Status {
+    tonic_types::Status { code: code as i32, message, details: Vec::new() }
+}
+
+const fn code_of(failure: &SignFailure) -> Code {
+    match failure {
+        SignFailure::Timeout => Code::DeadlineExceeded,
+        SignFailure::BadSignature => Code::Internal,
+        SignFailure::Closing => Code::Unavailable,
+        SignFailure::Token(error) => match error.disposition() {
+            Disposition::StopKey => Code::Internal,
+            _ => Code::Unavailable,
+        },
+    }
+}
+
+/// The faults in an item's error, as a client reads them.
+pub(super) fn violations(status: &tonic_types::Status) -> Vec<FieldViolation> {
+    status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default()
+}
