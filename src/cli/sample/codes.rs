@@ -33,56 +33,20 @@ pub(super) enum Doses {
     One,
 }
 
-pub(super) const COMIRNATY: Vaccine = Vaccine {
-    mp: "EU/1/20/1528",
-    ma: "ORG-100030215",
-    vp: MRNA,
-    since: date(2021, 1, 1),
-    doses: Doses::TwoAndBooster,
-};
-pub(super) const SPIKEVAX: Vaccine = Vaccine {
-    mp: "EU/1/20/1507",
-    ma: "ORG-100031184",
-    vp: MRNA,
-    since: date(2021, 1, 12),
-    doses: Doses::TwoAndBooster,
-};
-pub(super) const VAXZEVRIA: Vaccine = Vaccine {
-    mp: "EU/1/21/1529",
-    ma: "ORG-100001699",
-    vp: VIRAL_VECTOR,
-    since: date(2021, 2, 6),
-    doses: Doses::Two,
-};
-pub(super) const JCOVDEN: Vaccine = Vaccine {
-    mp: "EU/1/20/1525",
-    ma: "ORG-100001417",
-    vp: VIRAL_VECTOR,
-    since: date(2021, 4, 24),
-    doses: Doses::One,
-};
+pub(super) const COMIRNATY: Vaccine =
+    Vaccine { mp: "EU/1/20/1528", ma: "ORG-100030215", vp: MRNA, since: date(2021, 1, 1), doses: Doses::TwoAndBooster };
+pub(super) const SPIKEVAX: Vaccine =
+    Vaccine { mp: "EU/1/20/1507", ma: "ORG-100031184", vp: MRNA, since: date(2021, 1, 12), doses: Doses::TwoAndBooster };
+pub(super) const VAXZEVRIA: Vaccine =
+    Vaccine { mp: "EU/1/21/1529", ma: "ORG-100001699", vp: VIRAL_VECTOR, since: date(2021, 2, 6), doses: Doses::Two };
+pub(super) const JCOVDEN: Vaccine =
+    Vaccine { mp: "EU/1/20/1525", ma: "ORG-100001417", vp: VIRAL_VECTOR, since: date(2021, 4, 24), doses: Doses::One };
 
 /// Comirnaty was New Caledonia's vaccine; the others are those of travellers and the mainland.
-pub(super) const VACCINES: [(u32, &Vaccine); 4] = [
-    (88, &COMIRNATY),
-    (4, &SPIKEVAX),
-    (3, &VAXZEVRIA),
-    (5, &JCOVDEN),
-];
+pub(super) const VACCINES: [(u32, &Vaccine); 4] = [(88, &COMIRNATY), (4, &SPIKEVAX), (3, &VAXZEVRIA), (5, &JCOVDEN)];
 /// Where a vaccination was given; the rest are doses given abroad and written again at home.
-pub(super) const COUNTRIES: [(u32, &str); 11] = [
-    (184, "FR"),
-    (3, "AU"),
-    (3, "NZ"),
-    (2, "BE"),
-    (2, "DE"),
-    (1, "CH"),
-    (1, "ES"),
-    (1, "IT"),
-    (1, "NL"),
-    (1, "PT"),
-    (1, "JP"),
-];
+pub(super) const COUNTRIES: [(u32, &str); 11] =
+    [(184, "FR"), (3, "AU"), (3, "NZ"), (2, "BE"), (2, "DE"), (1, "CH"), (1, "ES"), (1, "IT"), (1, "NL"), (1, "PT"), (1, "JP")];
 pub(super) const VACCINATION_ISSUERS: [(u32, &str); 2] = [(75, "DASS-NC"), (25, "CNAM")];
 
 pub(super) const NAAT_NAMES: [&str; 6] = [

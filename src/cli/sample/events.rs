@@ -4,8 +4,8 @@ use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
 use super::codes::{
-    CENTRES_FR, CENTRES_NC, COMIRNATY, COUNTRIES, DETECTED, Doses, NAAT, NAAT_NAMES, NOT_DETECTED,
-    RAPID, RAPID_DEVICES, TARGET, VACCINATION_ISSUERS, VACCINES,
+    CENTRES_FR, CENTRES_NC, COMIRNATY, COUNTRIES, DETECTED, Doses, NAAT, NAAT_NAMES, NOT_DETECTED, RAPID, RAPID_DEVICES, TARGET,
+    VACCINATION_ISSUERS, VACCINES,
 };
 use super::dice::{Dice, back};
 use super::payload::{Entry, Moment, Recovery, Test, Vaccination};
@@ -28,32 +28,14 @@ const MINORS_SINCE: Date = date(2021, 6, 15);
 const BOOSTERS_SINCE: Date = date(2021, 9, 1);
 const BOOSTER_AGE: u32 = 60;
 
-const VACCINATION_AGES: [(u32, (u32, u32)); 8] = [
-    (8, (12, 17)),
-    (17, (18, 29)),
-    (19, (30, 39)),
-    (19, (40, 49)),
-    (17, (50, 59)),
-    (12, (60, 69)),
-    (6, (70, 79)),
-    (2, (80, 97)),
-];
-const ANY_AGES: [(u32, (u32, u32)); 6] = [
-    (2, (0, 1)),
-    (10, (2, 11)),
-    (12, (12, 17)),
-    (38, (18, 39)),
-    (28, (40, 59)),
-    (10, (60, 97)),
-];
+const VACCINATION_AGES: [(u32, (u32, u32)); 8] =
+    [(8, (12, 17)), (17, (18, 29)), (19, (30, 39)), (19, (40, 49)), (17, (50, 59)), (12, (60, 69)), (6, (70, 79)), (2, (80, 97))];
+const ANY_AGES: [(u32, (u32, u32)); 6] =
+    [(2, (0, 1)), (10, (2, 11)), (12, (12, 17)), (38, (18, 39)), (28, (40, 59)), (10, (60, 97))];
 
 pub(super) fn vaccination(dice: &mut Dice, until: Date) -> Happening {
     let age = age(dice, &VACCINATION_AGES);
-    let vaccine = if age < 18 {
-        &COMIRNATY
-    } else {
-        dice.weighed(&VACCINES)
-    };
+    let vaccine = if age < 18 { &COMIRNATY } else { dice.weighed(&VACCINES) };
     let may_be_booster = age >= BOOSTER_AGE && until >= BOOSTERS_SINCE;
     let (dn, sd) = dose(dice, vaccine.doses, may_be_booster);
     let first = match (age, dn > 2 || dn > sd) {
@@ -74,11 +56,7 @@ pub(super) fn vaccination(dice: &mut Dice, until: Date) -> Happening {
         is: dice.weighed(&VACCINATION_ISSUERS),
         ci: None,
     };
-    Happening {
-        entry: Entry::Vaccination([entry]),
-        day,
-        age,
-    }
+    Happening { entry: Entry::Vaccination([entry]), day, age }
 }
 
 /// Dose number and doses of the series.
@@ -105,27 +83,13 @@ pub(super) fn test(dice: &mut Dice, until: Date) -> Happening {
         nm: (!rapid).then(|| dice.pick(&NAAT_NAMES)),
         ma: rapid.then(|| dice.pick(&RAPID_DEVICES)),
         sc: sampling_time(dice, day, at_home),
-        tr: if dice.percent(6) {
-            DETECTED
-        } else {
-            NOT_DETECTED
-        },
-        tc: (!dice.percent(5)).then(|| {
-            dice.pick(if at_home {
-                &CENTRES_NC[..]
-            } else {
-                &CENTRES_FR[..]
-            })
-        }),
+        tr: if dice.percent(6) { DETECTED } else { NOT_DETECTED },
+        tc: (!dice.percent(5)).then(|| dice.pick(if at_home { &CENTRES_NC[..] } else { &CENTRES_FR[..] })),
         co: "FR",
         is: laboratory_issuer(at_home),
         ci: None,
     };
-    Happening {
-        entry: Entry::Test([entry]),
-        day,
-        age,
-    }
+    Happening { entry: Entry::Test([entry]), day, age }
 }
 
 fn sampling_time(dice: &mut Dice, day: Date, at_home: bool) -> Moment {
@@ -135,13 +99,7 @@ fn sampling_time(dice: &mut Dice, day: Date, at_home: bool) -> Moment {
         false if in_utc => "Z",
         false => paris_offset(day),
     };
-    Moment {
-        day,
-        hour: 7 + dice.below(12),
-        minute: dice.below(60),
-        second: dice.below(60),
-        offset,
-    }
+    Moment { day, hour: 7 + dice.below(12), minute: dice.below(60), second: dice.below(60), offset }
 }
 
 /// Paris without a table of time zones: UTC in the weeks in which the clocks may change.
@@ -167,11 +125,7 @@ pub(super) fn recovery(dice: &mut Dice, until: Date) -> Happening {
         du: day.saturating_add(180.days()),
         ci: None,
     };
-    Happening {
-        entry: Entry::Recovery([entry]),
-        day,
-        age,
-    }
+    Happening { entry: Entry::Recovery([entry]), day, age }
 }
 
 fn laboratory_issuer(at_home: bool) -> &'static str {

@@ -20,6 +20,7 @@ mod uvci;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
@@ -66,6 +67,14 @@ pub(crate) fn run(args: &SampleArgs, out: &mut dyn Write) -> anyhow::Result<()> 
     let place = args.out.display();
     let mut file = File::create(&args.out).with_context(|| format!("cannot create {place}"))?;
     write_lines(samples, &mut file).with_context(|| format!("cannot write {place}"))
+}
+
+/// The same, as the command does it.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_to_stdout(args: &SampleArgs) -> anyhow::Result<ExitCode> {
+    run(args, &mut io::stdout().lock()).map(|()| ExitCode::SUCCESS)
 }
 
 fn write_lines(samples: Samples, out: &mut dyn Write) -> io::Result<()> {

@@ -14,16 +14,8 @@ pub(super) struct Origin {
 }
 
 /// By weight, in percent.
-pub(super) const ORIGINS: [(u32, &Origin); 8] = [
-    (36, &FRENCH),
-    (30, &KANAK),
-    (9, &POLYNESIAN),
-    (11, &WALLISIAN),
-    (4, &IBERIAN),
-    (4, &GERMANIC),
-    (3, &NORDIC),
-    (3, &EASTERN),
-];
+pub(super) const ORIGINS: [(u32, &Origin); 8] =
+    [(36, &FRENCH), (30, &KANAK), (9, &POLYNESIAN), (11, &WALLISIAN), (4, &IBERIAN), (4, &GERMANIC), (3, &NORDIC), (3, &EASTERN)];
 
 #[rustfmt::skip]
 pub(super) const FRENCH: Origin = Origin {

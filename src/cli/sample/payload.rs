@@ -17,12 +17,7 @@ pub(super) struct Payload {
 
 impl Payload {
     pub(super) fn new(nam: Name, dob: Birth, entry: Entry) -> Self {
-        Self {
-            ver: "1.3.0",
-            nam,
-            dob,
-            entry,
-        }
+        Self { ver: "1.3.0", nam, dob, entry }
     }
 }
 
@@ -143,13 +138,7 @@ pub(super) struct Moment {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            day,
-            hour,
-            minute,
-            second,
-            offset,
-        } = self;
+        let Self { day, hour, minute, second, offset } = self;
         write!(f, "{day}T{hour:02}:{minute:02}:{second:02}{offset}")
     }
 }

@@ -20,17 +20,9 @@ pub(super) fn name(dice: &mut Dice) -> Name {
         surname = surname.to_uppercase();
         forename = forename.to_uppercase();
     }
-    let transliterated = dice
-        .percent(50)
-        .then(|| mrz(&surname).zip(mrz(&forename)))
-        .flatten();
+    let transliterated = dice.percent(50).then(|| mrz(&surname).zip(mrz(&forename))).flatten();
     let (surname_mrz, forename_mrz) = transliterated.unzip();
-    Name {
-        surname,
-        forename,
-        surname_mrz,
-        forename_mrz,
-    }
+    Name { surname, forename, surname_mrz, forename_mrz }
 }
 
 /// None for a name that cannot be transliterated; a test holds that the tables have no such name.
@@ -52,11 +44,7 @@ fn forename(dice: &mut Dice, origin: &Origin, female: bool) -> String {
     let list = |origin: &Origin| if female { origin.women } else { origin.men };
     let own = dice.pick(list(origin));
     // In the Pacific a French first name goes with the family's own.
-    let other = if origin.with_french {
-        dice.pick(list(&FRENCH))
-    } else {
-        dice.pick(list(origin))
-    };
+    let other = if origin.with_french { dice.pick(list(&FRENCH)) } else { dice.pick(list(origin)) };
     match dice.below(100) {
         _ if other == own => own.to_owned(),
         0..12 => format!("{other} {own}"),

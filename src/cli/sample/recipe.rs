@@ -56,11 +56,7 @@ impl Default for Recipe {
         Self {
             count: 10,
             seed: 1,
-            shares: Shares {
-                vaccination: 70,
-                test: 25,
-                recovery: 5,
-            },
+            shares: Shares { vaccination: 70, test: 25, recovery: 5 },
             until: date(2021, 10, 20),
             id_prefix: "nc-".to_owned(),
             with_ci: false,
@@ -81,9 +77,7 @@ fn parse_id_prefix(text: &str) -> Result<String, String> {
     if text.len() <= ID_PREFIX_MAX && text.bytes().all(allowed) {
         Ok(text.to_owned())
     } else {
-        Err(format!(
-            "not at most {ID_PREFIX_MAX} of A-Z a-z 0-9 . _ : -"
-        ))
+        Err(format!("not at most {ID_PREFIX_MAX} of A-Z a-z 0-9 . _ : -"))
     }
 }
 
@@ -110,12 +104,7 @@ mod tests {
 
     #[test]
     fn a_bad_day_or_prefix_is_refused() {
-        for bad in [
-            ["--until", "2021-02-30"],
-            ["--until", "2020-12-31"],
-            ["--until", "20211020"],
-            ["--id-prefix", "nc/"],
-        ] {
+        for bad in [["--until", "2021-02-30"], ["--until", "2020-12-31"], ["--until", "20211020"], ["--id-prefix", "nc/"]] {
             assert!(parse(&bad).is_err(), "{bad:?}");
         }
         assert!(parse(&["--id-prefix", &"x".repeat(45)]).is_err());

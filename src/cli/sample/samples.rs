@@ -52,10 +52,7 @@ impl Samples {
             (u32::from(shares.test), Kind::Test),
             (u32::from(shares.recovery), Kind::Recovery),
         ];
-        ensure!(
-            kinds.iter().any(|(weight, _)| *weight > 0),
-            "one of --vaccination, --test and --recovery must be above zero"
-        );
+        ensure!(kinds.iter().any(|(weight, _)| *weight > 0), "one of --vaccination, --test and --recovery must be above zero");
         Ok(Self {
             source: Dice::source(recipe.seed),
             kinds,
@@ -68,11 +65,7 @@ impl Samples {
     }
 
     fn payload(&self, dice: &mut Dice) -> Payload {
-        let Happening {
-            mut entry,
-            day,
-            age,
-        } = match dice.weighed(&self.kinds) {
+        let Happening { mut entry, day, age } = match dice.weighed(&self.kinds) {
             Kind::Vaccination => events::vaccination(dice, self.until),
             Kind::Test => events::test(dice, self.until),
             Kind::Recovery => events::recovery(dice, self.until),
@@ -99,8 +92,7 @@ impl Iterator for Samples {
         let payload = self.payload(&mut Dice::of(&self.source, number));
         Some(Sample {
             id: format!("{}{number:0ID_DIGITS$}", self.id_prefix),
-            payload: serde_json::to_string(&payload)
-                .expect("strings and integers always serialize"),
+            payload: serde_json::to_string(&payload).expect("strings and integers always serialize"),
         })
     }
 }

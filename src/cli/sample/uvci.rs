@@ -26,14 +26,8 @@ pub(super) fn draw(dice: &mut Dice) -> String {
 /// # Source
 /// eu-dcc-schema wiki, FAQ, "UVCI checksum": the factor alternates 2, 1 from the right, and an addend's two base-38 digits are summed.
 pub(super) fn check_character(text: &str) -> char {
-    let codes = text
-        .bytes()
-        .rev()
-        .filter_map(|byte| ALPHABET.iter().position(|&letter| letter == byte));
-    let sum: usize = codes
-        .zip([2, 1].into_iter().cycle())
-        .map(|(code, factor)| code * factor)
-        .map(|addend| addend / 38 + addend % 38)
-        .sum();
+    let codes = text.bytes().rev().filter_map(|byte| ALPHABET.iter().position(|&letter| letter == byte));
+    let sum: usize =
+        codes.zip([2, 1].into_iter().cycle()).map(|(code, factor)| code * factor).map(|addend| addend / 38 + addend % 38).sum();
     char::from(ALPHABET[(38 - sum % 38) % 38])
 }

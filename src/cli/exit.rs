@@ -1,0 +1,36 @@
+//! Exit codes, as sysexits.h has them.
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::service::client::ClientError;
+use crate::sign::KeyringError;
+use crate::token::TokenError;
+
+/// Done, and some items were refused.
+pub(crate) const SOME_REFUSED: u8 = 2;
+/// Wrong usage.
+pub(crate) const USAGE: u8 = 64;
+const NO_INPUT: u8 = 66;
+const UNAVAILABLE: u8 = 69;
+const IO: u8 = 74;
+const CONFIG: u8 = 78;
+
+/// The code of an error, by its innermost known cause.
+pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
+    error.chain().find_map(code_of_cause).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if cause.is::<ConfigError>() || cause.is::<KeyringError>() {
+        Some(CONFIG)
+    } else if cause.is::<TokenError>() {
+        Some(UNAVAILABLE)
+    } else if let Some(error) = cause.downcast_ref::<ClientError>() {
+        Some(if matches!(error, ClientError::Endpoint { .. }) { USAGE } else { UNAVAILABLE })
+    } else {
+        let error = cause.downcast_ref::<std::io::Error>()?;
+        Some(if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) { NO_INPUT } else { IO })
+    }
+}

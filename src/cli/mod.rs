@@ -1,0 +1,86 @@
+//! The command line: one file, or folder, a subcommand.
+
+mod dev;
+mod encode;
+mod exit;
+mod ndjson;
+mod qr;
+mod rules;
+mod sample;
+mod serve;
+mod sign;
+mod verify;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// HSM-backed batch signing of health certificates (EU DCC / HCERT).
+#[derive(Debug, Parser)]
+#[command(name = "sceau", version, max_term_width = 110, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Try it without an HSM (SoftHSM has to be installed):
+  sceau dev --dir demo                                       # in one terminal
+  sceau sample --count 1100 > day.ndjson                     # in another
+  sceau sign --endpoint http://127.0.0.1:7443 --in day.ndjson --out signed.ndjson --rejects refused.ndjson
+  sceau verify --trust demo/trust.pem --in signed.ndjson --summary --quiet
+
+Exit codes: 0 done; 2 done, and some items were refused or invalid; 64 wrong usage; 66 an input file cannot be
+read; 69 a service or token cannot be reached; 74 reading or writing failed; 78 the configuration is wrong;
+1 anything else.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    Dev(dev::DevArgs),
+    Sign(sign::SignArgs),
+    Verify(verify::VerifyArgs),
+    Encode(encode::EncodeArgs),
+    Sample(sample::SampleArgs),
+    Qr(qr::QrArgs),
+    Rules(rules::RulesArgs),
+}
+
+/// Reads the command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    start_logging();
+    let done = match &cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Dev(args) => dev::run(args),
+        Command::Sign(args) => sign::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Encode(args) => encode::run(args),
+        Command::Sample(args) => sample::run_to_stdout(args),
+        Command::Qr(args) => qr::run(args),
+        Command::Rules(args) => rules::run(args),
+    };
+    crate::token::finalize_modules();
+    done.unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "sceau: {error:#}");
+        exit::code_of(&error)
+    })
+}
+
+/// Help and version go to stdout and are a success; wrong usage goes to stderr and is 64, so that 2 stays free.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// Logs go to stderr; `SCEAU_LOG` sets what is logged (`info` by default, like `sceau=debug`).
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SCEAU_LOG").unwrap_or_else(|_| "info".into());
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false).init();
+}
