@@ -1,4 +1,48 @@
 //! Sceau signs health certificates in bulk with keys that never leave an HSM.
+//!
+//! A backend sends DCC payloads over gRPC; Sceau validates them, encodes them (JSON -> CBOR -> CWT -> COSE_Sign1 -> zlib ->
+//! base45 -> `HC1:`), has a token sign them over PKCS#11, checks every signature, and returns the certificates.
+//!
+//! # The rooms, in reading order
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; parsed, so valid by construction; no I/O |
+//! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; pure functions |
+//! | [`token`] | the HSM: module, login, keys, sessions on threads of their own; the only room that names cryptoki |
+//! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble |
+//! | [`custody`] | the life of a DSC; so far the CSCA of development; the only room that names rcgen |
+//! | [`service`] | the gRPC edge: admission, conversion, status codes, health; the only room that names tonic and prost |
+//! | [`config`] | TOML to a checked `Config` |
+//! | [`cli`] | one file or folder a subcommand |
+//!
+//! Direction: `domain <- encode <- token <- sign <- custody <- service <- config <- cli <- bin`. tests/it/layering.rs reads the
+//! sources and fails on a line that points back, or on a library that is named outside its room.
+//!
+//! # The way of a batch
+//!
+//! 1. [`service`] admits it: within the limits, with a place in its lane's bounded queue; each `item_id` well-formed and alone.
+//! 2. [`sign::Signer`] takes one keyring snapshot and reads the clock once.
+//! 3. rayon, per item: payload to `Hcert`, bound to one DSC by algorithm, country, type and validity; claims, digest.
+//! 4. [`token::Token`] signs the digests in groups of one DSC, interactive before bulk.
+//! 5. rayon, per item: the signature is verified with the DSC's public key; COSE_Sign1, zlib, base45.
+//! 6. [`service`] answers: one result an item, in request order.
+//!
+//! # Invariants
+//!
+//! - **The domain cannot panic, whatever the input; encoding is deterministic.** tests/it/properties.rs
+//! - **No signature leaves unverified, or under another certificate's kid.** A DSC, its key, its header and its check are one
+//!   value, proven by a canary signature before it is used. tests/it/service.rs
+//! - **A certificate's exp is within its DSC's validity, its iat not before it, its type within the key usage;** refused
+//!   otherwise, never clipped. tests/it/service.rs
+//! - **One item's failure never fails its neighbours; results come in request order, one each.** tests/it/service.rs
+//! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
+//! - **A session belongs to one thread; any failed call discards it; a refused PIN is never tried again.** token/
+//! - **Every queue is bounded;** past its bound a call hears RESOURCE_EXHAUSTED with a delay, at once. tests/it/service.rs
+//! - **No unsafe code** in the library or the binary. tests/it/layering.rs
+//!
+//! Deliberately absent: a call that signs bytes or a hash of the caller's choice; a cache with a lifetime in front of the
+//! keyring; personal data in any log line.
 
 #![forbid(unsafe_code)]
 

@@ -20,6 +20,8 @@ pub enum Json<'a> {
     Bool(bool),
     /// A number written as an integer that fits `i64`.
     Int(i64),
+    /// A number written as an integer above `i64`, within `u64`.
+    BigInt(u64),
     /// Any other number.
     Float(f64),
     /// A string.
@@ -48,7 +50,7 @@ impl<'a> Json<'a> {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Int(_) | Self::BigInt(_) | Self::Float(_) => "a number",
             Self::String(_) => "a string",
             Self::Array(_) => "an array",
             Self::Object(_) => "an object",
@@ -103,7 +105,7 @@ impl<'de> Visitor<'de> for Node {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Int))
+        Ok(i64::try_from(value).map_or(Json::BigInt(value), Json::Int))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
@@ -191,7 +193,7 @@ mod tests {
     fn integers_and_other_numbers_are_told_apart() {
         assert_eq!(Json::parse(b"-3").unwrap(), Json::Int(-3));
         assert_eq!(Json::parse(b"1.0").unwrap(), Json::Float(1.0));
-        assert!(matches!(Json::parse(b"18446744073709551615").unwrap(), Json::Float(_)));
+        assert_eq!(Json::parse(b"18446744073709551615").unwrap(), Json::BigInt(u64::MAX));
     }
 
     #[test]

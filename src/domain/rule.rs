@@ -89,6 +89,8 @@ rules! {
         "a sampling time is RFC 3339 with an offset" "DCC schema 1.3.3; RFC 3339 section 5.6";
     NameTransliteration "name.transliteration" fixed
         "fnt and gnt that are not given can be made from fn and gn" "ICAO Doc 9303-3 section 6";
+    UvciGiven "uvci.given" fixed
+        "a ci that is there is not blank; one that is left out is made" "hcert revocation; eHealth Network, UVCI";
     NameGiven "name.given" switchable
         "at least one part of the name is not empty" "DCC schema 1.3.3, nam";
     VerCurrent "ver.current" switchable

@@ -83,6 +83,9 @@ impl SignedHcert {
     pub fn from_cose(cose: &[u8]) -> Result<Self, DecodeError> {
         let mut notes = Vec::new();
         let message = untag(read_cbor(cose)?, &mut notes);
+        if has_countersignature(&message) {
+            return Err(DecodeError::Cose);
+        }
         let message = CoseSign1::from_cbor_value(message).map_err(|_| DecodeError::Cose)?;
         let algorithm = algorithm(&message, &mut notes)?;
         let kid = kid(&message, &mut notes)?;
@@ -287,6 +290,8 @@ fn keys_are_unique(value: &Value) -> bool {
 
 const TAG_CWT: u64 = 61;
 const TAG_COSE_SIGN1: u64 = 18;
+/// COSE header label of a countersignature (RFC 8152 section 3.1).
+const COUNTERSIGNATURE: i64 = 7;
 
 /// Takes tag 18 off; tag 61 around it, or none at all, is noted.
 fn untag(value: Value, notes: &mut Vec<Note>) -> Value {
@@ -304,6 +309,17 @@ fn untag(value: Value, notes: &mut Vec<Note>) -> Value {
             other
         }
     }
+}
+
+/// Whether a header holds a countersignature (label 7), or cannot be read.
+///
+/// No HCERT has one, and coset reads one by recursion: its protected header, within a byte string, may hold the next, which
+/// no limit of CBOR nesting sees. 500 levels, 4 KB, overflow a stack.
+fn has_countersignature(message: &Value) -> bool {
+    let Some([protected, unprotected, ..]) = message.as_array().map(Vec::as_slice) else { return false };
+    let holds_one = |header: &Value| claim(header, COUNTERSIGNATURE).is_some();
+    let in_protected = |bytes: &Vec<u8>| !bytes.is_empty() && read_cbor(bytes).map_or(true, |header| holds_one(&header));
+    holds_one(unprotected) || protected.as_bytes().is_some_and(in_protected)
 }
 
 fn algorithm(message: &CoseSign1, notes: &mut Vec<Note>) -> Result<Algorithm, DecodeError> {

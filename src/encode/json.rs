@@ -56,6 +56,7 @@ impl Serialize for Sorted<'_, '_> {
             Json::Null => serializer.serialize_unit(),
             Json::Bool(value) => serializer.serialize_bool(*value),
             Json::Int(value) => serializer.serialize_i64(*value),
+            Json::BigInt(value) => serializer.serialize_u64(*value),
             Json::Float(value) => serializer.serialize_f64(*value),
             Json::String(text) => serializer.serialize_str(text),
             Json::Array(items) => {

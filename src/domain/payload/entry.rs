@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use super::super::hcert::{CertificateType, Entry, Issue, Recovery, Test, Vaccination};
 use super::super::json::Json;
+use super::super::text::exceeds_chars;
 use super::super::time::{DateText, SampleTime, is_future_date, is_future_instant};
 use super::super::uvci::UvciFault;
 use super::super::value_sets::{CodeStatus, ValueSet};
@@ -109,9 +110,10 @@ impl<'a> Reader<'_> {
         if let Some(fr) = &fr {
             self.event_date(members.path("fr"), fr.date(), birth);
         }
-        let recovery = Recovery { issue: issue?, fr: fr?, df: df?, du: du? };
-        self.recovery_dates(path, &recovery);
-        Some(recovery)
+        if let (Some(fr), Some(df), Some(du)) = (&fr, &df, &du) {
+            self.recovery_dates(&members, fr, df, du);
+        }
+        Some(Recovery { issue: issue?, fr: fr?, df: df?, du: du? })
     }
 
     /// `tg`, `co`, `is`, `ci`.
@@ -156,12 +158,16 @@ impl<'a> Reader<'_> {
         }
         let value = members.take("ci")?;
         let ci = self.raw_text(members, "ci", value)?;
-        if super::super::text::exceeds_chars(&ci, MAX_TEXT_CHARS) {
+        if exceeds_chars(&ci, MAX_TEXT_CHARS) {
             self.fault(
                 members.path("ci"),
                 Rule::SchemaLength,
                 format!("{} characters; at most {MAX_TEXT_CHARS}", ci.chars().count()),
             );
+            return None;
+        }
+        if ci.trim().is_empty() {
+            self.fault(members.path("ci"), Rule::UvciGiven, "blank; leave ci out to have one made");
             return None;
         }
         self.check_uvci(members.path("ci"), &ci);
@@ -186,19 +192,22 @@ impl<'a> Reader<'_> {
     }
 
     fn dose_count<const N: usize>(&mut self, members: &mut Members<'a, N>, name: &str) -> Option<NonZeroU32> {
-        match self.required(members, name)? {
-            Json::Int(count) => {
-                let count = u32::try_from(count).ok().and_then(NonZeroU32::new);
-                if count.is_none() {
-                    self.fault(members.path(name), Rule::SchemaMinimum, "out of range; a dose count is a whole number from 1 on");
-                }
-                count
-            }
+        let count = match self.required(members, name)? {
+            Json::Int(count) => u32::try_from(count).ok().and_then(NonZeroU32::new),
+            Json::BigInt(_) => None,
             other => {
                 self.wrong_type(members.path(name), "a whole number, written without point or exponent", &other);
-                None
+                return None;
             }
+        };
+        if count.is_none() {
+            self.fault(
+                members.path(name),
+                Rule::SchemaMinimum,
+                "out of range; a dose count is a whole number from 1 to 4294967295",
+            );
         }
+        count
     }
 
     fn date<const N: usize>(&mut self, members: &mut Members<'a, N>, name: &str) -> Option<DateText<'a>> {
@@ -206,7 +215,7 @@ impl<'a> Reader<'_> {
         let text = self.raw_text(members, name, value)?;
         let date = DateText::parse(text);
         if date.is_none() {
-            self.fault(members.path(name), Rule::DateReal, "no date; it is YYYY-MM-DD without a time, and in the calendar");
+            self.fault(members.path(name), Rule::DateReal, "not a date of the calendar; write YYYY-MM-DD, without a time");
         }
         date
     }
@@ -215,12 +224,12 @@ impl<'a> Reader<'_> {
         let value = self.required(members, "sc")?;
         let text = self.raw_text(members, "sc", value)?;
         let Some(time) = SampleTime::parse(text) else {
-            let wanted = "no date and time; it is YYYY-MM-DDThh:mm:ss with an offset (Z or +11:00), and in the calendar";
+            let wanted = "not a date and time of the calendar; write YYYY-MM-DDThh:mm:ss with an offset (Z or +11:00)";
             self.fault(members.path("sc"), Rule::DateTimeForm, wanted);
             return None;
         };
         if is_future_instant(time.instant(), self.now) {
-            self.fault(members.path("sc"), Rule::EventFuture, "in the future");
+            self.fault(members.path("sc"), Rule::EventFuture, "in the future; check the date, and the offset of the time");
         }
         self.after_birth(members.path("sc"), time.local_date(), birth);
         Some(time)
@@ -262,44 +271,56 @@ impl<'a> Reader<'_> {
             None => {
                 self.fault(path, Rule::TestDeviceGiven, "missing; a rapid test names its device by its number in the JRC list")
             }
-            Some(device) if self.rulebook.value_sets.status(ValueSet::TestDevice, device) != CodeStatus::Active => {
-                self.fault(
-                    path,
-                    Rule::TestDeviceListed,
-                    format!("{} is no device of value set {}", shown(device), ValueSet::TestDevice.id()),
-                );
+            Some(device) => {
+                let why = match self.rulebook.value_sets.status(ValueSet::TestDevice, device) {
+                    CodeStatus::Active => return,
+                    CodeStatus::Inactive => "is no longer in the common list",
+                    CodeStatus::Unknown => "is not in the list of devices that this service has loaded",
+                };
+                let message = format!("{} {why}; take the number of a listed device (JRC database)", shown(device));
+                self.fault(path, Rule::TestDeviceListed, message);
             }
-            Some(_) => {}
         }
     }
 
-    fn recovery_dates(&mut self, path: &str, recovery: &Recovery<'_>) {
-        let begins = recovery.df.days_since(&recovery.fr);
-        let ends = recovery.du.days_since(&recovery.fr);
-        if begins < 0 || ends < begins {
-            self.fault(format!("{path}.du"), Rule::RecoveryOrder, "out of order; fr is not after df, and df not after du");
-            return;
+    fn recovery_dates<const N: usize>(
+        &mut self,
+        members: &Members<'_, N>,
+        fr: &DateText<'_>,
+        df: &DateText<'_>,
+        du: &DateText<'_>,
+    ) {
+        let (begins, ends) = (df.days_since(fr), du.days_since(fr));
+        if begins < 0 {
+            self.fault(
+                members.path("df"),
+                Rule::RecoveryOrder,
+                "before fr; a recovery certificate begins after the first positive test",
+            );
         }
-        if begins < RECOVERY_FIRST_DAY {
+        if ends < begins {
+            self.fault(members.path("du"), Rule::RecoveryOrder, "before df; a recovery certificate ends after it begins");
+        }
+        if (0..RECOVERY_FIRST_DAY).contains(&begins) {
             let message = format!("{begins} days after fr; a recovery certificate is valid from day {RECOVERY_FIRST_DAY} on");
-            self.fault(format!("{path}.df"), Rule::RecoveryWindow, message);
+            self.fault(members.path("df"), Rule::RecoveryWindow, message);
         }
         if ends > RECOVERY_LAST_DAY {
             let message = format!("{ends} days after fr; a recovery certificate is valid to day {RECOVERY_LAST_DAY} at most");
-            self.fault(format!("{path}.du"), Rule::RecoveryWindow, message);
+            self.fault(members.path("du"), Rule::RecoveryWindow, message);
         }
     }
 
     fn event_date(&mut self, path: String, date: Date, birth: Option<Date>) {
         if is_future_date(date, self.now) {
-            self.fault(path.clone(), Rule::EventFuture, "in the future");
+            self.fault(path.clone(), Rule::EventFuture, "in the future; check the year");
         }
         self.after_birth(path, date, birth);
     }
 
     fn after_birth(&mut self, path: String, date: Date, birth: Option<Date>) {
         if birth.is_some_and(|birth| date < birth) {
-            self.fault(path, Rule::EventBeforeBirth, "before the date of birth");
+            self.fault(path, Rule::EventBeforeBirth, "before the date of birth; check both");
         }
     }
 }

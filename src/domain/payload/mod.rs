@@ -47,12 +47,18 @@ impl<'a> Hcert<'a> {
         if json.len() > rulebook.max_payload_bytes {
             return Err(too_large(json.len(), rulebook.max_payload_bytes).into());
         }
+        if json.starts_with(BYTE_ORDER_MARK) {
+            return Err(Fault::new(ROOT, Rule::JsonSyntax, "begins with a byte order mark; JSON is UTF-8 without one").into());
+        }
         let document = Json::parse(json).map_err(|error| Fault::new(ROOT, Rule::JsonSyntax, error.to_string()))?;
         let mut reader = Reader::new(rulebook, now);
         let hcert = reader.hcert(document, make_uvci);
         reader.finish(hcert)
     }
 }
+
+/// What some editors and PowerShell write before UTF-8; RFC 8259 section 8.1 forbids it, and serde_json says "expected value".
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The path of the payload itself.
 const ROOT: &str = "$";

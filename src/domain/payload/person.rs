@@ -17,7 +17,11 @@ impl<'a> Reader<'_> {
     pub(super) fn version(&mut self, members: &mut Members<'a, 6>) -> Option<Version<'a>> {
         let text = self.required_text(members, "ver")?;
         let Some(numbers) = version_numbers(&text).filter(|numbers| numbers[0] == 1) else {
-            self.fault("ver", Rule::VerForm, format!("{}; a version is three numbers with dots, like 1.3.0", shown(&text)));
+            self.fault(
+                "ver",
+                Rule::VerForm,
+                format!("{}; a version is three numbers with dots, of schema 1, like 1.3.0", shown(&text)),
+            );
             return None;
         };
         if !((1, 3, 0)..=(1, 3, 3)).contains(&numbers.into()) {
@@ -33,13 +37,18 @@ impl<'a> Reader<'_> {
         let given = self.optional_text(&mut nam, "gn");
         let family_transliterated = self.transliterated(&mut nam, "fnt", "fn", family.as_ref());
         let given_transliterated = self.transliterated(&mut nam, "gnt", "gn", given.as_ref());
+        if family_transliterated == Some(None) && given_transliterated == Some(None) {
+            self.fault("nam", Rule::SchemaRequired, "neither fnt nor gnt; at least one is required, or fn or gn to make it from");
+        } else if family_transliterated == Some(None) && version.is_some_and(|version| version.numbers < [1, 3, 2]) {
+            self.fault("nam.fnt", Rule::VerFnt, "missing; schemas before 1.3.2 require it: give fnt, or set ver to 1.3.2");
+        }
         let name = PersonName {
             family: family?,
             given: given?,
             family_transliterated: family_transliterated?,
             given_transliterated: given_transliterated?,
         };
-        self.check_name(&name, version);
+        self.check_given(&name);
         Some(name)
     }
 
@@ -57,14 +66,22 @@ impl<'a> Reader<'_> {
             return self.machine_readable(nam.path(field), text).map(Some);
         }
         let Some(written) = written? else { return Some(None) };
-        match transliterate(written) {
+        let made = transliterate(written).map_err(|reason| reason.to_string()).and_then(|text| {
+            let is_lost = text.is_empty() && !written.trim().is_empty();
+            if is_lost { Err(format!("nothing of it is a letter; give {field}")) } else { Ok(text) }
+        });
+        match made {
             Ok(mut text) => {
                 text.truncate(MAX_TEXT_CHARS);
+                text.truncate(text.trim_end_matches('<').len());
                 Some(Some(Cow::Owned(text)))
             }
             Err(reason) => {
-                let path = nam.path(field);
-                self.fault(path, Rule::NameTransliteration, format!("missing, and cannot be made from {source}: {reason}"));
+                self.fault(
+                    nam.path(field),
+                    Rule::NameTransliteration,
+                    format!("missing, and cannot be made from {source}: {reason}"),
+                );
                 None
             }
         }
@@ -74,19 +91,19 @@ impl<'a> Reader<'_> {
         if text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'<') {
             return Some(text);
         }
-        self.fault(path, Rule::SchemaPattern, "another character; a transliterated name is A-Z with < for each space or hyphen");
+        self.fault(
+            path,
+            Rule::SchemaPattern,
+            "a character other than A-Z and <; a transliterated name has < for each space or hyphen",
+        );
         None
     }
 
-    fn check_name(&mut self, name: &PersonName<'_>, version: Option<&Version<'_>>) {
-        let parts = [&name.family, &name.given, &name.family_transliterated, &name.given_transliterated];
-        if name.family_transliterated.is_none() && name.given_transliterated.is_none() {
-            self.fault("nam", Rule::SchemaRequired, "neither fnt nor gnt; at least one is required, or fn or gn to make it from");
-        } else if parts.into_iter().flatten().all(|part| part.trim().is_empty()) {
+    fn check_given(&mut self, name: &PersonName<'_>) {
+        let mut given =
+            [&name.family, &name.given, &name.family_transliterated, &name.given_transliterated].into_iter().flatten();
+        if given.clone().next().is_some() && given.all(|part| part.trim().is_empty()) {
             self.fault("nam", Rule::NameGiven, "every part is empty; a certificate names its holder");
-        }
-        if name.family_transliterated.is_none() && version.is_some_and(|version| version.numbers < [1, 3, 2]) {
-            self.fault("nam.fnt", Rule::VerFnt, "missing; schemas before 1.3.2 require it: give fnt, or set ver to 1.3.2");
         }
     }
 
@@ -98,24 +115,28 @@ impl<'a> Reader<'_> {
             self.fault(
                 "dob",
                 Rule::DateReal,
-                "no date; it is YYYY-MM-DD, YYYY-MM, YYYY from 1900 on, or empty, and in the calendar",
+                "not a date of the calendar; write YYYY-MM-DD, YYYY-MM or YYYY from 1900 on, or leave it empty",
             );
             return None;
         };
         if dob.earliest().is_some_and(|date| is_future_date(date, self.now)) {
-            self.fault("dob", Rule::EventFuture, "in the future");
+            self.fault("dob", Rule::EventFuture, "in the future; check the year");
         }
         Some(dob)
     }
 }
 
-/// Three numbers of at most four digits.
+/// Three numbers of at most four digits, without zeros before them.
 fn version_numbers(text: &str) -> Option<[u32; 3]> {
     let mut parts = text.split('.');
     let mut numbers = [0; 3];
     for number in &mut numbers {
         let part = parts.next()?;
-        if part.is_empty() || part.len() > 4 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        if part.is_empty()
+            || part.len() > 4
+            || (part.len() > 1 && part.starts_with('0'))
+            || !part.bytes().all(|byte| byte.is_ascii_digit())
+        {
             return None;
         }
         *number = part.parse().ok()?;

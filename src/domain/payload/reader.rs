@@ -11,6 +11,9 @@ use super::{ROOT, Rulebook};
 /// The schema's length of names, identifiers and free text, in code points.
 pub(super) const MAX_TEXT_CHARS: usize = 80;
 
+/// The most faults of one payload: 8 KiB of unknown members would make 1,600, and an answer 16 times as long as the request.
+const MAX_FAULTS: usize = 50;
+
 /// Applies a rulebook and collects faults.
 pub(super) struct Reader<'r> {
     pub(super) rulebook: &'r Rulebook,
@@ -63,6 +66,15 @@ impl<'a, const N: usize> Members<'a, N> {
         if self.path == ROOT { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
+    /// The path of a member that no schema knows: an odd name stands in brackets, so that it cannot be taken for a path.
+    fn path_of_unknown(&self, name: &str) -> String {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if !name.is_empty() && name.len() <= MAX_SHOWN && name.bytes().all(is_plain) {
+            return self.path(name);
+        }
+        format!("{}['{}']", self.path, escaped(name))
+    }
+
     fn position(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| *known == name)
     }
@@ -86,17 +98,15 @@ impl<'r> Reader<'r> {
         self.rulebook.rules.contains(rule)
     }
 
-    /// Notes a fault, where its rule is applied.
+    /// Notes a fault, where its rule is applied; from [`MAX_FAULTS`] on, no more.
     pub(super) fn fault(&mut self, path: impl Into<String>, rule: Rule, message: impl Into<String>) {
-        if self.applies(rule) {
+        if self.applies(rule) && self.faults.len() < MAX_FAULTS {
             self.faults.push(Fault::new(path, rule, message));
         }
     }
 
     pub(super) fn wrong_type(&mut self, path: String, wanted: &str, found: &Json<'_>) {
-        if !matches!(found, Json::Null) {
-            self.fault(path, Rule::SchemaType, format!("{}; it is {wanted}", found.kind()));
-        }
+        self.fault(path, Rule::SchemaType, format!("is {}; must be {wanted}", found.kind()));
     }
 
     /// Sorts an object's members by name; unknown, repeated and null ones are faults.
@@ -110,7 +120,7 @@ impl<'r> Reader<'r> {
             Json::Object(object) => object,
             other => {
                 let found = other.kind();
-                self.fault(path, Rule::SchemaType, format!("{found}; it is an object"));
+                self.fault(path, Rule::SchemaType, format!("is {found}; must be an object"));
                 return None;
             }
         };
@@ -124,7 +134,7 @@ impl<'r> Reader<'r> {
     fn sort_in<'a, const N: usize>(&mut self, members: &mut Members<'a, N>, key: &str, value: Json<'a>) {
         let Some(index) = members.position(key) else {
             let known = members.names.join(", ");
-            self.fault(members.path(&escaped(key)), Rule::SchemaUnknownField, format!("unknown; the members here are {known}"));
+            self.fault(members.path_of_unknown(key), Rule::SchemaUnknownField, format!("unknown; the members here are {known}"));
             return;
         };
         if !matches!(members.slots[index], Slot::Absent) {
@@ -255,19 +265,27 @@ pub(super) fn shown(code: &str) -> String {
     format!("'{}'", escaped(code))
 }
 
-/// A member's name as a path may show it: short, without control characters.
+/// The most characters of the caller's that a message repeats.
+const MAX_SHOWN: usize = 40;
+
+/// A text as a message may repeat it: short, and without characters that a terminal or a log could act on.
 fn escaped(text: &str) -> String {
-    const MAX_SHOWN: usize = 40;
     let mut shown = String::new();
     for character in text.chars().take(MAX_SHOWN) {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
+        if is_printable(character) {
             shown.push(character);
+        } else {
+            shown.extend(character.escape_default());
         }
     }
     if exceeds_chars(text, MAX_SHOWN) {
         shown.push('…');
     }
     shown
+}
+
+/// Neither control characters, nor those that reorder or hide text.
+fn is_printable(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
