@@ -1,0 +1,13 @@
+//! Integration tests: one program, a module a subject.
+
+#![cfg(test)]
+
+mod bad_payloads;
+mod cli;
+mod layering;
+mod properties;
+mod service;
+mod softhsm;
+mod support;
+mod testdata;
+mod vectors;

@@ -1,0 +1,234 @@
+//! Servers for tests: the real binary on SoftHSM, and the service in this process on keys in memory.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use sceau::custody::development::{DevelopmentCsca, DscRequest};
+use sceau::domain::time::FixedClock;
+use sceau::domain::{Algorithm, CertificateType, Dsc, NumericDate, RuleSet, UvciMaker};
+use sceau::service::{Limits, Parts};
+use sceau::sign::{Durations, Keyring, LiveKeyring, Profile, Signer, SignerSettings, SigningKey};
+use sceau::token::Token;
+use sceau::token::software::SoftwareToken;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::testdata::rulebook;
+
+/// Guards against hanging; nothing here is about speed.
+const START_BOUND: Duration = Duration::from_secs(60);
+
+/// The binary under test, with no log noise.
+pub(crate) fn sceau() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sceau"));
+    command.env("SCEAU_LOG", "warn").stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().expect("the binary starts");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// `sceau dev` on a folder of its own; killed and removed with this value.
+pub(crate) struct DevServer {
+    pub(crate) endpoint: String,
+    pub(crate) dir: PathBuf,
+    child: Child,
+    _home: TempDir,
+}
+
+impl DevServer {
+    pub(crate) fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("dev");
+        let mut command = sceau();
+        let mut child = command
+            .args(["dev", "--listen", "127.0.0.1:0", "--dir"])
+            .arg(&dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let endpoint = read_endpoint(&mut child);
+        Self { endpoint, dir, child, _home: home }
+    }
+
+    pub(crate) fn trust(&self) -> PathBuf {
+        self.dir.join("trust.pem")
+    }
+
+    /// Asks it to end, and gives its exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for DevServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for the line that names the address; shows the log where there is none.
+pub(crate) fn read_endpoint(child: &mut Child) -> String {
+    let stdout = child.stdout.take().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = BufReader::new(stdout).read_line(&mut line);
+        let _ = sender.send(line);
+    });
+    let line = receiver.recv_timeout(START_BOUND).unwrap_or_default();
+    if let Some(endpoint) = line.trim().strip_prefix("listening on ") {
+        return endpoint.to_owned();
+    }
+    let _ = child.kill();
+    let mut log = String::new();
+    let _ = child.stderr.take().unwrap().read_to_string(&mut log);
+    panic!("the server did not start:\n{log}");
+}
+
+/// A folder that `sceau dev` has made, without a server.
+pub(crate) fn dev_folder() -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let ran = run(sceau().args(["dev", "--init-only", "--dir"]).arg(home.path()));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    home
+}
+
+/// `sceau serve` on such a folder, to its end: for configurations that must not start.
+pub(crate) fn serve_in_vain(dir: &Path) -> Ran {
+    let mut command = sceau();
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+        .arg(dir.join("sceau.toml"))
+        .env("SOFTHSM2_CONF", dir.join("softhsm2.conf"));
+    run(&mut command)
+}
+
+/// Replaces text in a file, which must hold it.
+pub(crate) fn edit(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{} holds {from:?}", path.display());
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// The instant at which the service in this process signs.
+pub(crate) fn signing_time() -> NumericDate {
+    NumericDate::from_rfc3339("2021-10-20T12:00:00Z").unwrap()
+}
+
+/// What a DSC in memory is like.
+#[derive(Clone)]
+pub(crate) struct TestDsc {
+    pub(crate) types: Vec<CertificateType>,
+    pub(crate) not_before: &'static str,
+    pub(crate) not_after: &'static str,
+}
+
+impl Default for TestDsc {
+    fn default() -> Self {
+        Self { types: Vec::new(), not_before: "2021-06-01T00:00:00Z", not_after: "2023-06-01T00:00:00Z" }
+    }
+}
+
+/// DSCs over the keys of a software token.
+pub(crate) fn issue(token: &SoftwareToken, wanted: &[TestDsc]) -> Vec<Dsc> {
+    let csca_key = rcgen::KeyPair::generate().unwrap();
+    let csca = DevelopmentCsca::new(csca_key, "FR".parse().unwrap(), signing_time()).unwrap();
+    let instant = |text| NumericDate::from_rfc3339(text).unwrap();
+    let issue = |(number, dsc): (usize, &TestDsc)| {
+        let request = DscRequest {
+            common_name: format!("DSC {number}"),
+            types: dsc.types.clone(),
+            not_before: instant(dsc.not_before),
+            not_after: instant(dsc.not_after),
+        };
+        Dsc::from_der(&csca.issue(&token.key(number).1, &request).unwrap()).unwrap()
+    };
+    wanted.iter().enumerate().map(issue).collect()
+}
+
+/// A profile of every rule, a year for each type.
+pub(crate) fn profile(name: &str) -> Arc<Profile> {
+    let year = 365 * 86_400;
+    Arc::new(Profile {
+        name: name.to_owned(),
+        algorithm: Algorithm::Es256,
+        issuer: "FR".parse().unwrap(),
+        durations: Durations { vaccination_seconds: year, test_seconds: year, recovery_seconds: year },
+        rulebook: rulebook(RuleSet::ALL),
+    })
+}
+
+/// A signer over DSCs whose keys a token holds in their order.
+pub(crate) async fn signer(token: Arc<dyn Token>, keys: &SoftwareToken, dscs: Vec<Dsc>, settings: SignerSettings) -> Signer {
+    let mut proven = Vec::new();
+    for (number, dsc) in dscs.into_iter().enumerate() {
+        proven.push(Arc::new(SigningKey::prove(dsc, Arc::clone(&token), keys.key(number).0).await.unwrap()));
+    }
+    let keyring = Arc::new(LiveKeyring::new(Keyring::new(proven).unwrap()));
+    Signer::new(keyring, Arc::new(FixedClock(signing_time())), UvciMaker::new(&[3; 32]).unwrap(), settings).unwrap()
+}
+
+/// Checks on, two threads.
+pub(crate) fn settings() -> SignerSettings {
+    SignerSettings { sign_timeout: Duration::from_secs(30), check_signatures: true, threads: 2 }
+}
+
+/// The service in this process; it ends with this value.
+pub(crate) struct LocalServer {
+    pub(crate) endpoint: String,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl LocalServer {
+    pub(crate) async fn start(signer: Signer, limits: Limits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let parts = Parts { signer: Arc::new(signer), profiles: vec![profile("dcc"), profile("other")], limits };
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        tokio::spawn(sceau::service::run(listener, shutdown, parts));
+        Self { endpoint, stop: Some(stop) }
+    }
+
+    /// With DSCs as wanted, on keys in memory.
+    pub(crate) async fn with_dscs(wanted: &[TestDsc], limits: Limits) -> (Self, Vec<Dsc>) {
+        let keys = SoftwareToken::with_keys(wanted.len());
+        let dscs = issue(&keys, wanted);
+        let keys = Arc::new(keys);
+        let token: Arc<dyn Token> = Arc::clone(&keys) as Arc<dyn Token>;
+        (Self::start(signer(token, &keys, dscs.clone(), settings()).await, limits).await, dscs)
+    }
+}
+
+impl Drop for LocalServer {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
