@@ -19,10 +19,11 @@ use crate::domain::{Algorithm, Kid, NumericDate};
 use crate::encode::json::DeterministicJson;
 use crate::encode::{ClaimsSet, ProtectedHeader};
 
-/// Encodes payloads as they would be signed, without signing: deterministic CBOR, and the SHA-256 that a token would see.
+/// Show what would be signed, without a token.
 ///
 /// Each line is {"id", "payload", "iss", "iat", "exp", "alg", "kid"}: alg is ES256 or PS256, kid 16 hex digits, iat and exp
-/// are seconds since 1970. The answer is {"id", "protected", "cwt", "tbs_sha256"}, bytes in hex. The payload is encoded as it
+/// are seconds since 1970. The answer is {"id", "protected", "cwt", "tbs_sha256"}, bytes in hex:
+/// deterministic CBOR, and the SHA-256 that a token would see. The payload is encoded as it
 /// is given and not validated. A line that cannot be encoded gives {"line", "id", "error"} in its place.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\

@@ -26,14 +26,20 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Try it without an HSM (SoftHSM has to be installed):
-  sceau dev --dir demo                                       # in one terminal
-  sceau sample --count 1100 > day.ndjson                     # in another
-  sceau sign --endpoint http://127.0.0.1:7443 --in day.ndjson --out signed.ndjson --rejects refused.ndjson
+  sceau dev --dir demo                             # in one terminal
+  sceau sample --count 1100 --out day.ndjson       # in another
+  sceau sign --endpoint http://127.0.0.1:7443 --in day.ndjson --out signed.ndjson
   sceau verify --trust demo/trust.pem --in signed.ndjson --summary --quiet
 
-Exit codes: 0 done; 2 done, and some items were refused or invalid; 64 wrong usage; 66 an input file cannot be
-read; 69 a service or token cannot be reached; 74 reading or writing failed; 78 the configuration is wrong;
-1 anything else.";
+Exit codes:
+  0   done
+  2   done, and some items were refused or invalid
+  64  wrong usage
+  66  an input file cannot be read
+  69  a service or token cannot be reached
+  74  reading or writing failed
+  78  the configuration is wrong
+  1   anything else";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -19,8 +19,9 @@ const QUIET_ZONE: usize = 4;
 /// What version 40 holds at level Q in alphanumeric mode.
 const MAX_CHARS: usize = 2420;
 
-/// Writes one certificate as a QR code, at error correction level Q in alphanumeric mode.
+/// Show a certificate as a QR code.
 ///
+/// Error correction level Q, alphanumeric mode.
 /// The certificate is an HC1 text, or a line that `sceau sign` wrote. A text may end in a space, which is part of it.
 /// Printed, the diagonal of the symbol is 35 to 60 mm (hcert_spec 4.2).
 #[derive(Debug, Clone, Args)]

@@ -15,7 +15,9 @@ const TERMINAL_COLUMNS: usize = 80;
 /// The text keeps this much, however narrow the terminal.
 const MIN_TEXT_COLUMNS: usize = 24;
 
-/// Lists the rules that payloads are held to: name, whether a profile may switch it off, meaning, source.
+/// List the rules that payloads are held to.
+///
+/// Each with its name, whether a profile may switch it off, its meaning and its source.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:

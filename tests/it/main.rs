@@ -4,6 +4,7 @@
 
 mod bad_payloads;
 mod cli;
+mod config;
 mod layering;
 mod properties;
 mod service;

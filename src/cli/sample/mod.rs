@@ -31,7 +31,9 @@ pub(crate) use samples::{Sample, Samples};
 /// Bytes gathered before a write: a few hundred lines.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// Writes made-up certificate payloads, one JSON object a line: {"id": "...", "payload": {...}}.
+/// Make up payloads to try things with.
+///
+/// Realistic and nobody's: one JSON object a line, {"id": "...", "payload": {...}}. The same seed gives the same bytes.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:

@@ -32,7 +32,9 @@ const CHUNK_LINES: usize = 4096;
 /// Bytes of lines held at a time, for lines that are long.
 const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 
-/// Verifies certificates: signature, DSC, times, form. One verdict a line, in order.
+/// Verify certificates.
+///
+/// Signature, DSC, times, form; one verdict a line, in order.
 ///
 /// A line is an HC1 text, or what `sceau sign` wrote: a JSON object with "hc1", whose kid, iat, exp and uvci must be the
 /// certificate's. A verdict is {"line", "id", "verdict", "errors", "warnings", "kid", "alg", "iss", "iat", "exp", "type"}; verdict

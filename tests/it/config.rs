@@ -1,0 +1,91 @@
+//! The configuration file: the sample, the value sets, the PIN's places.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use sceau::config::Config;
+use sceau::domain::value_sets::{CodeStatus, ValueSet};
+use sceau::domain::{Rule, ValueSets};
+
+use crate::support::{dev_folder, edit, read_endpoint, sceau};
+use crate::testdata::{read, testdata};
+
+/// The sample configuration, with stand-ins for the files that it names.
+#[test]
+fn the_sample_configuration_is_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let sample = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("hsm-config/sceau.toml"));
+    fs::write(home.path().join("sceau.toml"), &sample).unwrap();
+    fs::write(home.path().join("uvci.secret"), [b'x'; 32]).unwrap();
+    let config = Config::load(&home.path().join("sceau.toml")).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!config.tokens.is_empty() && !config.dscs.is_empty());
+    let eu_2021 = config.profiles.iter().find(|profile| profile.name == "eu-2021").expect("the sample shows the profile");
+    assert!(!eu_2021.rulebook.rules.contains(Rule::VerCurrent) && eu_2021.rulebook.rules.contains(Rule::DateReal));
+}
+
+/// Every key that the file may hold stands in the sample, set or in a comment.
+#[test]
+fn the_sample_configuration_shows_every_key() {
+    let sample = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("hsm-config/sceau.toml"));
+    let source = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config.rs"));
+    let sections = source.split("// ---- its checks").next().unwrap().split("// ---- the file as it stands").nth(1).unwrap();
+    let keys = sections.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("    ")?.split_once(": ")?;
+        (rest.ends_with(',') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')).then_some(name)
+    });
+    let missing: Vec<&str> = keys
+        .filter(|key| !matches!(*key, "server" | "signing" | "tokens" | "dscs" | "profiles"))
+        .filter(|key| !sample.contains(key))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+#[test]
+fn a_folder_of_value_sets_replaces_the_built_in_ones() {
+    let Some(data) = testdata() else { return };
+    let home = dev_folder();
+    let sets = home.path().join("sets");
+    fs::create_dir(&sets).unwrap();
+    for entry in fs::read_dir(data.join("dcc/valuesets")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            fs::copy(&path, sets.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let devices = r#"{"valueSetId":"covid-19-lab-test-manufacturer-and-name","valueSetDate":"2026-01-01",
+        "valueSetValues":{"9999":{"display":"New","lang":"en","active":true,"system":"x","version":"1"}}}"#;
+    fs::write(sets.join("test-manf-example.json"), devices).unwrap();
+    edit(&home.path().join("sceau.toml"), "[signing]", "[signing]\nvalue_sets_dir = \"sets\"");
+    let config = Config::load(&home.path().join("sceau.toml")).unwrap();
+    let loaded = &config.profiles[0].rulebook.value_sets;
+    assert_eq!(loaded.status(ValueSet::TestDevice, "9999"), CodeStatus::Active);
+    assert_eq!(loaded.status(ValueSet::TestDevice, "1232"), CodeStatus::Unknown);
+    assert_eq!(ValueSets::builtin().status(ValueSet::TestDevice, "1232"), CodeStatus::Active);
+    assert_eq!(loaded.status(ValueSet::Product, "EU/1/20/1528"), CodeStatus::Active);
+}
+
+#[test]
+fn a_broken_value_set_is_named_with_its_file() {
+    let home = dev_folder();
+    fs::create_dir(home.path().join("sets")).unwrap();
+    fs::write(home.path().join("sets/odd.json"), r#"{"valueSetId":"odd","valueSetValues":{}}"#).unwrap();
+    edit(&home.path().join("sceau.toml"), "[signing]", "[signing]\nvalue_sets_dir = \"sets\"");
+    let error = Config::load(&home.path().join("sceau.toml")).unwrap_err().to_string();
+    assert!(error.contains("odd.json") && error.contains("vaccines-covid-19-names"), "{error}");
+}
+
+#[test]
+fn the_pin_may_come_from_the_environment() {
+    let home = dev_folder();
+    let pin = read(&home.path().join("user.pin"));
+    edit(&home.path().join("sceau.toml"), "pin_file = \"user.pin\"", "pin_variable = \"SCEAU_TEST_PIN\"");
+    let mut command = sceau();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(home.path().join("sceau.toml"));
+    command.env("SOFTHSM2_CONF", home.path().join("softhsm2.conf")).env("SCEAU_TEST_PIN", pin.trim());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let endpoint = read_endpoint(&mut child);
+    assert!(endpoint.starts_with("http://127.0.0.1:"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
