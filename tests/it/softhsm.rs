@@ -124,6 +124,26 @@ fn the_outcomes_over_grpc_are_those_of_the_table() {
 }
 
 #[test]
+fn the_python_client_signs_and_explains() {
+    let Some(python) = environment("SCEAU_PYTHON") else {
+        assert!(environment("CI").is_none_or(|ci| ci != "true"), "SCEAU_PYTHON is not set; tests/run sets it");
+        return;
+    };
+    let (server, home) = (DevServer::start(), tempfile::tempdir().unwrap());
+    let input = samples(home.path(), 20);
+    fs::OpenOptions::new().append(true).open(&input).unwrap().write_all(b"{\"id\":\"bad\",\"payload\":{\"ver\":7}}\n").unwrap();
+    let out = home.path().join("signed");
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python_client.py");
+    let mut command = Command::new(python);
+    command.arg(client).args(["--endpoint", server.endpoint.strip_prefix("http://").unwrap(), "--in"]).arg(&input);
+    let ran = run(command.arg("--out").arg(&out));
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("bad: INVALID_ARGUMENT") && ran.stderr.contains("ver [schema.type]"), "{}", ran.stderr);
+    assert_eq!(lines(&out).len(), 20);
+    verify_ourselves(&server, &out);
+}
+
+#[test]
 fn a_second_start_reuses_keys_and_certificates() {
     let home = tempfile::tempdir().unwrap();
     let init = || run(sceau().args(["dev", "--init-only", "--dir"]).arg(home.path()));
