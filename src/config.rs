@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::domain::{Algorithm, Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
 use crate::service::Limits;
 use crate::sign::{Durations, Profile, SignerSettings};
+use crate::token::pin::check_mode;
 use crate::token::{KeyAttribute, PinSource, TokenSpec};
 
 /// A configuration that holds together.
@@ -75,6 +76,7 @@ impl Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
     server: ServerSection,
     signing: SigningSection,
     #[serde(default, rename = "token")]
@@ -129,7 +131,7 @@ const fn default_sign_timeout_ms() -> u64 {
 
 /// A number, or `"auto"`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number from 1 on, or \"auto\"")]
 enum Count {
     #[default]
     #[serde(skip)]
@@ -289,7 +291,8 @@ impl Check<'_> {
 
     fn uvci_maker(&mut self, file: &Path) -> Option<UvciMaker> {
         let path = self.dir.join(file);
-        let made = std::fs::read(&path).map(zeroize::Zeroizing::new).map_err(|error| error.to_string());
+        let read = || std::fs::read(&path).map(zeroize::Zeroizing::new).map_err(|error| error.to_string());
+        let made = check_mode(&path).and_then(|()| read());
         let made = made
             .and_then(|secret| UvciMaker::new(secret.strip_suffix(b"\n").unwrap_or(&secret)).map_err(|error| error.to_string()));
         made.map_err(|error| {
@@ -335,6 +338,9 @@ impl Check<'_> {
         let issuer: Option<Country> =
             section.issuer.parse().map_err(|error| self.problem(format!("profile {name:?}: issuer: {error}"))).ok();
         let rules = self.rules(section);
+        if section.vaccination_days == 0 || section.test_days == 0 || section.recovery_days == 0 {
+            self.problem(format!("profile {name:?}: a duration of 0 days; a certificate is valid for 1 day or more"));
+        }
         Some(Arc::new(Profile {
             name,
             algorithm: section.algorithm,

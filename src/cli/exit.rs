@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::domain::DscError;
 use crate::service::client::ClientError;
 use crate::sign::KeyringError;
-use crate::token::TokenError;
+use crate::token::{Disposition, TokenError};
 
 /// Done, and some items were refused.
 pub(crate) const SOME_REFUSED: u8 = 2;
@@ -23,12 +24,15 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() || cause.is::<KeyringError>() {
+    if cause.is::<ConfigError>() || cause.is::<KeyringError>() || cause.is::<DscError>() {
         Some(CONFIG)
-    } else if cause.is::<TokenError>() {
-        Some(UNAVAILABLE)
+    } else if let Some(error) = cause.downcast_ref::<TokenError>() {
+        Some(match error.disposition() {
+            Disposition::StopKey | Disposition::LatchPin => CONFIG,
+            _ => UNAVAILABLE,
+        })
     } else if let Some(error) = cause.downcast_ref::<ClientError>() {
-        Some(if matches!(error, ClientError::Endpoint { .. }) { USAGE } else { UNAVAILABLE })
+        Some(if error.is_the_callers_fault() { USAGE } else { UNAVAILABLE })
     } else {
         let error = cause.downcast_ref::<std::io::Error>()?;
         Some(if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) { NO_INPUT } else { IO })

@@ -16,7 +16,7 @@ use crate::config::{Config, DscFile};
 use crate::domain::{Clock, Dsc, SystemClock, pem};
 use crate::service::{self, Parts};
 use crate::sign::{Keyring, LiveKeyring, Signer, SigningKey};
-use crate::token::{Pkcs11Token, Token, TokenSpec};
+use crate::token::{Pkcs11Token, Token, TokenSpec, WantedKey};
 
 /// Serve the signing API.
 ///
@@ -88,8 +88,8 @@ async fn open_keys(config: &Config, clock: &dyn Clock) -> anyhow::Result<Vec<Arc
 }
 
 async fn open_token(spec: &TokenSpec, dscs: Vec<Dsc>) -> anyhow::Result<Vec<Arc<SigningKey>>> {
-    let public_keys = dscs.iter().map(|dsc| dsc.public_key().clone()).collect();
-    let (token, handles) = Pkcs11Token::open(spec, public_keys)?;
+    let wanted = dscs.iter().map(|dsc| WantedKey { name: dsc.kid().to_string(), public_key: dsc.public_key().clone() }).collect();
+    let (token, handles) = Pkcs11Token::open(spec, wanted)?;
     tracing::info!(token = spec.name, sessions = token.sessions(), "token open");
     let token: Arc<dyn Token> = Arc::new(token);
     let mut keys = Vec::with_capacity(dscs.len());

@@ -39,6 +39,8 @@ pub struct ClientBatch {
     pub profile: String,
     /// With which priority.
     pub lane: Lane,
+    /// Only say what is wrong; sign nothing.
+    pub validate_only: bool,
     /// The items.
     pub items: Vec<ClientItem>,
 }
@@ -115,6 +117,16 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether it was asked wrongly: no endpoint, no such profile, too many items a call.
+    #[must_use]
+    pub fn is_the_callers_fault(&self) -> bool {
+        match self {
+            Self::Endpoint { .. } => true,
+            Self::Call(status) => matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::OutOfRange),
+            Self::Connect { .. } | Self::Ended => false,
+        }
+    }
+
     /// Whether the same call may succeed a little later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -135,8 +147,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Endpoint`] or [`ClientError::Connect`].
     pub async fn connect(endpoint: &str) -> Result<Self, ClientError> {
-        let target =
-            Endpoint::from_shared(endpoint.to_owned()).map_err(|_| ClientError::Endpoint { endpoint: endpoint.to_owned() })?;
+        let url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
+        let target = Endpoint::from_shared(url).map_err(|_| ClientError::Endpoint { endpoint: endpoint.to_owned() })?;
         let channel = target.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await;
         let channel =
             channel.map_err(|error| ClientError::Connect { endpoint: endpoint.to_owned(), reason: root_cause(&error) })?;
@@ -175,7 +187,8 @@ fn request(batch: ClientBatch) -> v1::SignBatchRequest {
         payload_json: item.payload,
         expires_at: item.expires_at.map(NumericDate::seconds),
     });
-    v1::SignBatchRequest { profile: batch.profile, lane: lane.into(), options: None, items: items.collect() }
+    let options = v1::SignOptions { want_cose: false, validate_only: batch.validate_only };
+    v1::SignBatchRequest { profile: batch.profile, lane: lane.into(), options: Some(options), items: items.collect() }
 }
 
 fn result(result: v1::Result) -> ClientResult {

@@ -32,21 +32,28 @@ pub struct Parts {
 pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Send, parts: Parts) -> Result<(), Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SignerServer<SignerService>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .expect("the descriptors are those that the build compiled");
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // The details of an item's error are an Any: a client that lives by reflection reads them only with this.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    let reflection_v1 = reflection().build_v1().expect("the descriptors are those that the build compiled");
+    // grpcurl before 1.8.8, and Python's grpcio-reflection, know only this one.
+    let reflection_v1alpha = reflection().build_v1alpha().expect("the descriptors are those that the build compiled");
     let signer = SignerServer::new(SignerService::new(&parts))
         .max_decoding_message_size(parts.limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
     let shutdown = async move {
         shutdown.await;
         health.set_not_serving::<SignerServer<SignerService>>().await;
+        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     };
     Server::builder()
         .add_service(health_service)
-        .add_service(reflection)
+        .add_service(reflection_v1)
+        .add_service(reflection_v1alpha)
         .add_service(signer)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown)
         .await

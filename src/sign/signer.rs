@@ -20,7 +20,7 @@ pub struct Signer {
     keyring: Arc<LiveKeyring>,
     clock: Arc<dyn Clock>,
     uvci_maker: UvciMaker,
-    pool: Arc<rayon::ThreadPool>,
+    pools: Pools,
     settings: SignerSettings,
 }
 
@@ -31,8 +31,24 @@ pub struct SignerSettings {
     pub sign_timeout: Duration,
     /// Whether every signature is checked before it leaves.
     pub check_signatures: bool,
-    /// How many threads encode and check.
+    /// How many threads encode and check, for each lane.
     pub threads: usize,
+}
+
+/// The encoding threads, a pool a lane: rayon's queue is first in, first out, and one certificate would wait behind every
+/// bulk batch that came before it. The system shares the cores between them.
+struct Pools {
+    interactive: rayon::ThreadPool,
+    bulk: rayon::ThreadPool,
+}
+
+fn pool(lane: &'static str, threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |number| format!("{lane}-{number}"))
+        // A panic there would be a defect; it costs one batch and not the process.
+        .panic_handler(|_| tracing::error!("a batch's work panicked; its items are answered with UNAVAILABLE"))
+        .build()
 }
 
 /// Fewer items than this are not worth another thread.
@@ -49,12 +65,8 @@ impl Signer {
         uvci_maker: UvciMaker,
         settings: SignerSettings,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.threads).thread_name(|number| format!("encode-{number}"));
-        // A panic there would be a defect; it costs one batch and not the process.
-        let pool = pool
-            .panic_handler(|_| tracing::error!("a batch's work panicked; its items are answered with UNAVAILABLE"))
-            .build()?;
-        Ok(Self { keyring, clock, uvci_maker, pool: Arc::new(pool), settings })
+        let pools = Pools { interactive: pool("interactive", settings.threads)?, bulk: pool("bulk", settings.threads)? };
+        Ok(Self { keyring, clock, uvci_maker, pools, settings })
     }
 
     /// The keyring that batches take their snapshot of.
@@ -95,7 +107,7 @@ impl Signer {
             issued_at: self.clock.now(),
         };
         let items = request.items;
-        self.compute(move || {
+        self.compute(request.lane, move || {
             let prepare = |item| context.prepare(item).map_err(ItemError::Refused);
             items.par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect()
         })
@@ -114,7 +126,9 @@ impl Signer {
             signature.map_err(SignFailure::Token).and_then(|signature| item.finish(signature, check)).map_err(ItemError::Failed)
         };
         let finished: Option<Vec<Result<Certificate, ItemError>>> = self
-            .compute(move || group.items.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect())
+            .compute(lane, move || {
+                group.items.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect()
+            })
             .await;
         let finished = finished.unwrap_or_else(|| closing(places.len()));
         places.into_iter().zip(finished).collect()
@@ -128,9 +142,13 @@ impl Signer {
     }
 
     /// Runs CPU work on the encoding threads and waits without blocking a tokio worker.
-    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    async fn compute<T: Send + 'static>(&self, lane: Lane, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (done, result) = oneshot::channel();
-        self.pool.spawn(move || {
+        let pool = match lane {
+            Lane::Interactive => &self.pools.interactive,
+            Lane::Bulk => &self.pools.bulk,
+        };
+        pool.spawn(move || {
             // Where nobody waits any more, the caller has gone and the result with it.
             let _ = done.send(work());
         });

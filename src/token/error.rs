@@ -50,7 +50,7 @@ pub enum TokenError {
         reason: &'static str,
     },
     /// A PIN was refused once; it is not tried again.
-    #[error("the PIN was refused ({code}) and is not tried again; put the right PIN in its place and start again")]
+    #[error("the PIN was refused ({code:?}) and is not tried again; put the right PIN in its place and start again")]
     PinRefused {
         /// The code of the refusal.
         code: RvError,
@@ -79,6 +79,14 @@ pub enum TokenError {
         /// What it should say.
         wanted: bool,
     },
+    /// One of the keys that the token is opened with is not as it should be.
+    #[error("the key of DSC {name}: {source}")]
+    Key {
+        /// The DSC.
+        name: String,
+        /// What is wrong.
+        source: Box<Self>,
+    },
     /// A label or id that a new key was to have is taken.
     #[error("a key with the label {label:?} is on the token already; keys are never replaced")]
     KeyExists {
@@ -86,7 +94,7 @@ pub enum TokenError {
         label: String,
     },
     /// A call failed.
-    #[error("{function} gave {code}")]
+    #[error("{function} gave {code:?}")]
     Call {
         /// The C function.
         function: Function,
@@ -138,11 +146,17 @@ impl TokenError {
     pub const fn disposition(&self) -> Disposition {
         match self {
             Self::Call { code, .. } => disposition_of(*code),
+            Self::Key { source, .. } => source.disposition(),
             Self::PinUnreadable { .. } | Self::PinAtRisk { .. } | Self::PinRefused { .. } => Disposition::LatchPin,
             Self::SignatureLength { .. } => Disposition::ReplaceSession,
             Self::Module { .. } | Self::Absent { .. } | Self::Closed => Disposition::TokenGone,
             _ => Disposition::StopKey,
         }
+    }
+
+    /// The same failure, with the key that it is about.
+    pub(super) fn about(self, name: &str) -> Self {
+        Self::Key { name: name.to_owned(), source: Box::new(self) }
     }
 
     pub(super) fn of_call(error: Error) -> Self {
@@ -211,7 +225,7 @@ impl std::fmt::Display for KeyAttribute {
 }
 
 fn list(labels: &[String]) -> String {
-    if labels.is_empty() { "none".to_owned() } else { format!("{labels:?}") }
+    if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }
 }
 
 fn serial_text(serial: Option<&str>) -> String {

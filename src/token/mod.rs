@@ -23,7 +23,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use crate::domain::{Digest, Lane, Signature};
+use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 pub use error::{Disposition, KeyAttribute, TokenError};
 pub use keygen::{KeyKind, TokenAdmin};
@@ -58,6 +58,15 @@ pub type SignFuture = Pin<Box<dyn Future<Output = Vec<Result<Signature, TokenErr
 /// It outlives sessions: each session finds its own handle for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenKey(pub(crate) usize);
+
+/// A key that a token is to be opened with.
+#[derive(Clone, Debug)]
+pub struct WantedKey {
+    /// What messages call it: the kid of its DSC.
+    pub name: String,
+    /// Its public half, from the certificate.
+    pub public_key: PublicKey,
+}
 
 /// How to reach a token.
 #[derive(Clone, Debug)]

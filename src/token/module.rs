@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::Error;
 use cryptoki::slot::{Slot, TokenInfo};
 
 use super::{TokenError, TokenSpec};
@@ -17,12 +18,24 @@ pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
     if let Some((_, module)) = loaded.iter().find(|(known, _)| known == path) {
         return Ok(module.clone());
     }
-    let failed = |error: cryptoki::error::Error| TokenError::Module { path: path.to_owned(), reason: error.to_string() };
+    let failed = |error: Error| TokenError::Module { path: path.to_owned(), reason: reason(&error) };
     let module = Pkcs11::new(path).map_err(failed)?;
     // Only OS locking: without it SoftHSM turns its mutexes off, and we call from many threads.
     module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(failed)?;
     loaded.push((path.to_owned(), module.clone()));
     Ok(module)
+}
+
+/// A code at initialisation is nearly always the module's own configuration, which only its documentation explains.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Pkcs11(code, function) => {
+            format!(
+                "{function} gave {code:?}; look at the module's own configuration (SoftHSM: the file that SOFTHSM2_CONF names)"
+            )
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Finalizes every loaded module; the last thing before a process ends.
@@ -47,7 +60,7 @@ pub(super) fn find_token(module: &Pkcs11, spec: &TokenSpec) -> Result<(Slot, Tok
         .filter_map(|slot| Some((slot, module.get_token_info(slot).ok()?)))
         .filter(|(_, info)| info.token_initialized())
         .collect();
-    let found = tokens.iter().map(|(_, info)| info.label().to_owned()).collect();
+    let found = tokens.iter().map(|(_, info)| format!("{} (serial {})", info.label(), info.serial_number())).collect();
     let mut matching = tokens.into_iter().filter(|(_, info)| is_meant(info, spec));
     let token =
         matching.next().ok_or_else(|| TokenError::Absent { label: spec.label.clone(), serial: spec.serial.clone(), found })?;

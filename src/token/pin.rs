@@ -1,5 +1,6 @@
 //! Where a PIN is, and reading it without leaving copies.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -53,11 +54,11 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
     std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 
-/// Others may not read the file, nor write it.
-#[cfg(unix)]
-fn check_mode(path: &Path) -> Result<(), String> {
-    use std::os::unix::fs::PermissionsExt;
-
+/// Whether a file with a secret is its owner's alone: others may not read it, nor write it.
+///
+/// # Errors
+/// Says what its mode is and what would be right.
+pub fn check_mode(path: &Path) -> Result<(), String> {
     let mode = std::fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(format!("its mode is {:04o}, open to others; make it 0600", mode & 0o7777));
@@ -67,8 +68,6 @@ fn check_mode(path: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use secrecy::ExposeSecret;
 
     use super::*;

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::login::Login;
 use super::session::SigningSession;
-use super::{Disposition, SignFuture, Token, TokenError, TokenKey, TokenSpec};
-use crate::domain::{Digest, Lane, PublicKey, Signature};
+use super::{Disposition, SignFuture, Token, TokenError, TokenKey, TokenSpec, WantedKey};
+use crate::domain::{Digest, Lane, Signature};
 
 /// A token behind PKCS#11: long-lived sessions, each on a thread of its own.
 pub struct Pkcs11Token {
@@ -25,20 +25,20 @@ impl Pkcs11Token {
     /// Loads the module, logs in, finds the keys, checks them, opens the sessions; in that order, and stops at the first
     /// failure. Sessions are opened one after another: what hurts tokens is opening sessions, not using them.
     ///
-    /// The keys of `public_keys` are [`TokenKey`]s in their order.
+    /// The [`TokenKey`]s stand in the order of `wanted`.
     ///
     /// # Errors
     /// [`TokenError`] names the module, the token, the PIN's place, the key or the attribute that is wrong.
-    pub fn open(spec: &TokenSpec, public_keys: Vec<PublicKey>) -> Result<(Self, Vec<TokenKey>), TokenError> {
+    pub fn open(spec: &TokenSpec, wanted: Vec<WantedKey>) -> Result<(Self, Vec<TokenKey>), TokenError> {
         let login = Login::open(spec)?;
-        let keys = (0..public_keys.len()).map(TokenKey).collect();
+        let keys = (0..wanted.len()).map(TokenKey).collect();
         let sessions = spec.sessions.unwrap_or_else(cores).max(1);
         let mut opened = Vec::with_capacity(sessions);
         for _ in 0..sessions {
-            opened.push(SigningSession::open(&login, &public_keys)?);
+            opened.push(SigningSession::open(&login, &wanted)?);
         }
         opened[0].check_keys(&spec.relaxed)?;
-        let shared = Arc::new(Shared { queue: Mutex::default(), work: Condvar::new(), login, public_keys });
+        let shared = Arc::new(Shared { queue: Mutex::default(), work: Condvar::new(), login, wanted });
         let threads = opened
             .into_iter()
             .enumerate()
@@ -109,7 +109,7 @@ struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
     login: Login,
-    public_keys: Vec<PublicKey>,
+    wanted: Vec<WantedKey>,
 }
 
 #[derive(Default)]
@@ -293,7 +293,7 @@ impl SessionThread {
     fn try_sign(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => SigningSession::open(&self.shared.login, &self.shared.public_keys)?,
+            None => SigningSession::open(&self.shared.login, &self.shared.wanted)?,
         };
         let signature = session.sign(key, digest)?;
         self.session = Some(session);

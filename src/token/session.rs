@@ -4,8 +4,8 @@ use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 
 use super::login::Login;
-use super::{KeyAttribute, TokenError, TokenKey, key};
-use crate::domain::{Algorithm, Digest, PublicKey, Signature};
+use super::{KeyAttribute, TokenError, TokenKey, WantedKey, key};
+use crate::domain::{Algorithm, Digest, Signature};
 
 /// A session with the handles of every key, found anew for it.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(super) struct SigningSession {
 
 #[derive(Debug)]
 struct SessionKey {
+    name: String,
     handle: ObjectHandle,
     algorithm: Algorithm,
     signature_len: usize,
@@ -23,15 +24,17 @@ struct SessionKey {
 
 impl SigningSession {
     /// Opens a session and finds the keys.
-    pub(super) fn open(login: &Login, keys: &[PublicKey]) -> Result<Self, TokenError> {
+    pub(super) fn open(login: &Login, keys: &[WantedKey]) -> Result<Self, TokenError> {
         let session = login.session()?;
-        let keys = keys.iter().map(|public_key| SessionKey::find(&session, public_key)).collect::<Result<_, _>>()?;
+        let keys = keys.iter().map(|key| SessionKey::find(&session, key)).collect::<Result<_, _>>()?;
         Ok(Self { session, keys })
     }
 
     /// Reads the keys' attributes back and refuses a key that is not kept as an issuer's key has to be.
     pub(super) fn check_keys(&self, relaxed: &[KeyAttribute]) -> Result<(), TokenError> {
-        self.keys.iter().try_for_each(|key| key::check_attributes(&self.session, key.handle, relaxed))
+        self.keys
+            .iter()
+            .try_for_each(|key| key::check_attributes(&self.session, key.handle, relaxed).map_err(|error| error.about(&key.name)))
     }
 
     /// Signs one digest.
@@ -48,8 +51,9 @@ impl SigningSession {
 }
 
 impl SessionKey {
-    fn find(session: &Session, public_key: &PublicKey) -> Result<Self, TokenError> {
-        let handle = key::find_private_key(session, public_key)?;
-        Ok(Self { handle, algorithm: public_key.algorithm(), signature_len: public_key.signature_len() })
+    fn find(session: &Session, wanted: &WantedKey) -> Result<Self, TokenError> {
+        let WantedKey { name, public_key } = wanted;
+        let handle = key::find_private_key(session, public_key).map_err(|error| error.about(name))?;
+        Ok(Self { name: name.clone(), handle, algorithm: public_key.algorithm(), signature_len: public_key.signature_len() })
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration file: the sample, the value sets, the PIN's places.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -18,6 +19,7 @@ fn the_sample_configuration_is_whole() {
     let sample = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("hsm-config/sceau.toml"));
     fs::write(home.path().join("sceau.toml"), &sample).unwrap();
     fs::write(home.path().join("uvci.secret"), [b'x'; 32]).unwrap();
+    fs::set_permissions(home.path().join("uvci.secret"), fs::Permissions::from_mode(0o600)).unwrap();
     let config = Config::load(&home.path().join("sceau.toml")).unwrap_or_else(|error| panic!("{error}"));
     assert!(!config.tokens.is_empty() && !config.dscs.is_empty());
     let eu_2021 = config.profiles.iter().find(|profile| profile.name == "eu-2021").expect("the sample shows the profile");

@@ -206,6 +206,21 @@ fn a_job_that_is_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn validate_only_says_what_would_be_refused_and_signs_nothing() {
+    let (server, home) = (DevServer::start(), tempfile::tempdir().unwrap());
+    let input = samples(home.path(), 5);
+    fs::OpenOptions::new().append(true).open(&input).unwrap().write_all(b"{\"id\":\"bad\",\"payload\":{}}\n").unwrap();
+    let out = home.path().join("checked");
+    let mut command = sceau();
+    // An endpoint may be given as host and port.
+    command.args(["sign", "--validate-only", "--endpoint", server.endpoint.strip_prefix("http://").unwrap(), "--in"]).arg(&input);
+    let ran = run(command.arg("--out").arg(&out));
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("5 would be signed, 1 refused"), "{}", ran.stderr);
+    assert!(lines(&out).iter().all(|line| line["uvci"].is_string() && line["hc1"].is_null()));
+}
+
+#[test]
 fn ten_megabytes_are_one_items_fault() {
     let (server, home) = (DevServer::start(), tempfile::tempdir().unwrap());
     let input = samples(home.path(), 3);
@@ -237,14 +252,14 @@ fn must_not_start(change: impl FnOnce(&Path), code: i32, texts: &[&str]) {
 #[test]
 fn a_wrong_pin_is_refused_once_and_says_so() {
     let wrong = |dir: &Path| edit(&dir.join("user.pin"), &read(&dir.join("user.pin")), "0000\n");
-    must_not_start(wrong, 69, &["the PIN was refused", "not tried again"]);
+    must_not_start(wrong, 78, &["the PIN was refused (PinIncorrect)", "not tried again"]);
 }
 
 #[test]
 fn a_pin_file_open_to_others_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let open = |dir: &Path| fs::set_permissions(dir.join("user.pin"), fs::Permissions::from_mode(0o644)).unwrap();
-    must_not_start(open, 69, &["user.pin", "make it 0600"]);
+    must_not_start(open, 78, &["user.pin", "make it 0600"]);
 }
 
 #[test]
@@ -272,7 +287,7 @@ fn a_certificate_of_another_key_is_refused() {
     let foreign = |dir: &Path| {
         fs::copy(other.path().join("dsc-es256.pem"), dir.join("dsc-es256.pem")).unwrap();
     };
-    must_not_start(foreign, 69, &["the token has no public key of the certificate", "not this key's"]);
+    must_not_start(foreign, 78, &["the key of DSC ", "the token has no public key of the certificate", "not this key's"]);
 }
 
 #[test]
@@ -287,6 +302,7 @@ fn a_csca_in_the_place_of_a_dsc_is_refused() {
 fn a_configuration_says_everything_that_is_wrong_with_it() {
     let spoil = |dir: &Path| {
         edit(&dir.join("sceau.toml"), "127.0.0.1:7443", "0.0.0.0:7443");
+        edit(&dir.join("sceau.toml"), "test_days = 365", "test_days = 0");
         edit(&dir.join("sceau.toml"), "rules = \"eu-2021\"", "rules = \"eu-2021\"\nswitch_off = [\"date.real\", \"no.rule\"]");
         edit(&dir.join("sceau.toml"), "name = \"dcc-ps256\"", "name = \"dcc\"");
         fs::remove_file(dir.join("uvci.secret")).unwrap();
@@ -299,6 +315,7 @@ fn a_configuration_says_everything_that_is_wrong_with_it() {
             "rule date.real cannot be switched off",
             "there is no rule \"no.rule\"",
             "two profiles are named \"dcc\"",
+            "0 days",
             "uvci.secret",
         ],
     );

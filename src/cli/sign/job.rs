@@ -1,7 +1,6 @@
 //! The job: chunks to the service, several at a time, results out in order.
 
 use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -31,21 +30,24 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn report(&self, place: &Place, rejects: Option<&Path>) {
-        let rate = (self.signed + self.refused) as f64 / self.elapsed.as_secs_f64().max(0.001);
+    /// Items a second.
+    fn rate(&self) -> f64 {
+        (self.signed + self.refused) as f64 / self.elapsed.as_secs_f64().max(0.001)
+    }
+
+    pub(super) fn report(&self, args: &SignArgs, place: &Place) {
         let mut err = std::io::stderr().lock();
-        let _ = writeln!(
-            err,
-            "{} signed, {} refused in {:.1} s ({rate:.0}/s)",
-            self.signed,
-            self.refused,
-            self.elapsed.as_secs_f64()
-        );
         if place.line > 0 {
-            let _ =
-                writeln!(err, "found done before: {} signed, {} refused, up to line {}", place.signed, place.refused, place.line);
+            let _ = writeln!(err, "found done: {} signed, {} refused, up to line {}", place.signed, place.refused, place.line);
         }
-        if let Some(path) = rejects.filter(|_| self.refused > 0) {
+        if place.line > 0 && self.signed + self.refused == 0 {
+            let _ = writeln!(err, "nothing was left to do");
+            return;
+        }
+        let verb = if args.validate_only { "would be signed" } else { "signed" };
+        let seconds = self.elapsed.as_secs_f64();
+        let _ = writeln!(err, "{} {verb}, {} refused in {seconds:.1} s ({:.0}/s)", self.signed, self.refused, self.rate());
+        if let Some(path) = args.rejects.as_ref().filter(|_| self.refused > 0) {
             let _ = writeln!(err, "why: {}", path.display());
         }
     }
@@ -55,7 +57,7 @@ impl Tally {
 pub(super) async fn run(args: &SignArgs, place: &Place, output: &mut Output, progress: &ProgressBar) -> anyhow::Result<Tally> {
     let client = Client::connect(&args.endpoint).await?;
     let chunks = input::read(&args.input, place.line, place.input_bytes, args.batch as usize)?;
-    let caller = Caller { client, profile: args.profile.clone(), lane: args.lane.into() };
+    let caller = Caller { client, profile: args.profile.clone(), lane: args.lane.into(), validate_only: args.validate_only };
     let started = Instant::now();
     let mut tally = Tally { signed: 0, refused: 0, elapsed: Duration::ZERO };
     let mut done = ReceiverStream::new(chunks).map(|chunk| caller.clone().sign(chunk)).buffered(CHUNKS_IN_FLIGHT);
@@ -64,16 +66,12 @@ pub(super) async fn run(args: &SignArgs, place: &Place, output: &mut Output, pro
         write(output, &chunk.results, &mut tally)?;
         tally.elapsed = started.elapsed();
         progress.set_position(chunk.input_bytes);
-        progress.set_message(format!("{} items  {:.0}/s", tally.signed + tally.refused, tally_rate(&tally)));
+        progress.set_message(format!("{} items  {:.0}/s", tally.signed + tally.refused, tally.rate()));
         if let Some(failure) = chunk.failure {
             return Err(failure);
         }
     }
     Ok(tally)
-}
-
-fn tally_rate(tally: &Tally) -> f64 {
-    (tally.signed + tally.refused) as f64 / tally.elapsed.as_secs_f64().max(0.001)
 }
 
 fn write(output: &mut Output, results: &[LineResult], tally: &mut Tally) -> anyhow::Result<()> {
@@ -114,6 +112,7 @@ struct Caller {
     client: Client,
     profile: String,
     lane: Lane,
+    validate_only: bool,
 }
 
 impl Caller {
@@ -162,7 +161,12 @@ impl Caller {
         let count = items.len();
         let mut attempt = 1;
         loop {
-            let batch = ClientBatch { profile: self.profile.clone(), lane: self.lane, items: items.clone() };
+            let batch = ClientBatch {
+                profile: self.profile.clone(),
+                lane: self.lane,
+                validate_only: self.validate_only,
+                items: items.clone(),
+            };
             match self.client.sign_batch(batch).await {
                 Ok(results) if results.len() == count => return Ok(results),
                 Ok(_) => return Err(ClientError::Ended),

@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::exit;
+use crate::cli::{exit, ndjson};
 use crate::domain::Lane;
 use output::Output;
 use resume::Place;
@@ -31,6 +31,7 @@ use resume::Place;
 Examples:
   sceau sign --endpoint http://127.0.0.1:7443 --in day.ndjson --out signed.ndjson --rejects refused.ndjson
   sceau sample --count 5 | sceau sign --endpoint http://127.0.0.1:7443 --in - --out -
+  sceau sign --endpoint http://127.0.0.1:7443 --validate-only --in day.ndjson --out checked.ndjson
   sceau sign --endpoint http://127.0.0.1:7443 --profile dcc-ps256 --in - --out - < one.ndjson
 
 Exit codes: 0 every item is signed; 2 some were refused; 69 the service cannot be reached.")]
@@ -53,6 +54,9 @@ pub(crate) struct SignArgs {
     /// The priority at the service
     #[arg(long, value_enum, default_value_t = LaneName::Bulk)]
     lane: LaneName,
+    /// Only say what would be refused: nothing is signed, and the lines of --out have no hc1
+    #[arg(long)]
+    validate_only: bool,
     /// Items a call
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
@@ -75,6 +79,8 @@ impl From<LaneName> for Lane {
 
 pub(crate) fn run(args: &SignArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(args.input == Path::new("-") || args.input != args.out, "--in and --out are the same file");
+    // Before --out is made: an input that is not there leaves nothing behind.
+    drop(ndjson::open(&args.input)?);
     let place = resume::find_place(&args.input, &args.out, args.rejects.as_deref())?;
     let mut output = Output::open(&args.out, args.rejects.as_deref())?;
     let progress = progress_bar(&args.input, &place);
@@ -83,7 +89,7 @@ pub(crate) fn run(args: &SignArgs) -> anyhow::Result<ExitCode> {
     output.flush()?;
     let tally = done?;
     progress.finish_and_clear();
-    tally.report(&place, args.rejects.as_deref());
+    tally.report(args, &place);
     Ok(if tally.refused + place.refused > 0 { ExitCode::from(exit::SOME_REFUSED) } else { ExitCode::SUCCESS })
 }
 

@@ -23,6 +23,7 @@ struct SignedLine<'a> {
     kid: String,
     iat: i64,
     exp: i64,
+    #[serde(skip_serializing_if = "str::is_empty")]
     hc1: &'a str,
 }
 
