@@ -51,8 +51,10 @@ pub(crate) fn serve(config: &Config, listen: SocketAddr) -> anyhow::Result<ExitC
     runtime.block_on(async {
         let parts = assemble(config).await?;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        // Before the address is told: whoever reads it may send a signal at once.
+        let shutdown = shutdown_signal()?;
         announce(listener.local_addr()?)?;
-        service::run(listener, shutdown_signal()?, parts).await.context("the transport failed")?;
+        service::run(listener, shutdown, parts).await.context("the transport failed")?;
         tracing::info!("ended");
         Ok(ExitCode::SUCCESS)
     })

@@ -2,7 +2,7 @@
 
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
 use super::{KeyAttribute, TokenError};
@@ -19,32 +19,56 @@ pub(super) fn find_private_key(session: &Session, public_key: &PublicKey) -> Res
     only(session, &template, "private key with the public key's CKA_ID")
 }
 
+/// The one public key object that holds a certificate's key.
+///
+/// What a search gives is read back: some modules search by class, id and label only and give every key (NetHSM), and some
+/// cannot search by the key at all (YubiHSM 2), so that all public keys are looked through.
 fn find_public_key(session: &Session, public_key: &PublicKey) -> Result<ObjectHandle, TokenError> {
     const WHAT: &str = "public key of the certificate";
     let class = Attribute::Class(ObjectClass::PUBLIC_KEY);
+    let mut found = Vec::new();
+    for template in [vec![class.clone(), key_attribute(public_key)], vec![class]] {
+        let candidates = session.find_objects(&template).map_err(TokenError::of_call)?;
+        found.extend(candidates.into_iter().filter(|candidate| holds(session, *candidate, public_key)));
+        if !found.is_empty() {
+            break;
+        }
+    }
+    single(&found, WHAT)
+}
+
+/// The attribute that a key is found by.
+fn key_attribute(public_key: &PublicKey) -> Attribute {
     match public_key {
-        PublicKey::Rsa { modulus, .. } => {
-            only(session, &[class, Attribute::KeyType(KeyType::RSA), Attribute::Modulus(modulus.clone())], WHAT)
-        }
-        PublicKey::P256 { point } => {
-            let with_point = |bytes: Vec<u8>| [class.clone(), Attribute::KeyType(KeyType::EC), Attribute::EcPoint(bytes)];
-            match only(session, &with_point(der_octet_string(point)), WHAT) {
-                // Some modules keep the point raw, as PKCS#11 before 2.40 let them.
-                Err(TokenError::KeyAbsent { .. }) => only(session, &with_point(point.to_vec()), WHAT),
-                found => found,
-            }
-        }
+        PublicKey::Rsa { modulus, .. } => Attribute::Modulus(modulus.clone()),
+        PublicKey::P256 { point } => Attribute::EcPoint(der_octet_string(point)),
+    }
+}
+
+/// Whether an object's attribute is the key. EC points come as DER or, from modules older than PKCS#11 2.40, raw.
+fn holds(session: &Session, object: ObjectHandle, public_key: &PublicKey) -> bool {
+    let kind = match public_key {
+        PublicKey::Rsa { .. } => AttributeType::Modulus,
+        PublicKey::P256 { .. } => AttributeType::EcPoint,
+    };
+    match (session.get_attributes(object, &[kind]).ok().and_then(|mut read| read.pop()), public_key) {
+        (Some(Attribute::Modulus(found)), PublicKey::Rsa { modulus, .. }) => found == *modulus,
+        (Some(Attribute::EcPoint(found)), PublicKey::P256 { point }) => found == point || found == der_octet_string(point),
+        _ => false,
     }
 }
 
 /// CKA_EC_POINT is the DER of an OCTET STRING that holds the point.
-pub(super) fn der_octet_string(point: &[u8; 65]) -> Vec<u8> {
+fn der_octet_string(point: &[u8; 65]) -> Vec<u8> {
     [&[0x04, 65], &point[..]].concat()
 }
 
 fn only(session: &Session, template: &[Attribute], what: &'static str) -> Result<ObjectHandle, TokenError> {
-    let found = session.find_objects(template).map_err(TokenError::of_call)?;
-    match found.as_slice() {
+    single(&session.find_objects(template).map_err(TokenError::of_call)?, what)
+}
+
+fn single(found: &[ObjectHandle], what: &'static str) -> Result<ObjectHandle, TokenError> {
+    match found {
         [] => Err(TokenError::KeyAbsent { what }),
         [one] => Ok(*one),
         more => Err(TokenError::KeyAmbiguous { what, count: more.len() }),

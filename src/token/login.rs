@@ -30,14 +30,14 @@ impl Login {
     pub(super) fn open(spec: &TokenSpec) -> Result<Self, TokenError> {
         let module = module::load(&spec.module)?;
         let (slot, info) = module::find_token(&module, spec)?;
-        let session = module.open_ro_session(slot).map_err(TokenError::of_call)?;
+        let session = open_session(&module, slot)?;
         log_in(&session, &info, spec)?;
         Ok(Self { module, slot, spec: spec.clone(), anchor: Mutex::new(Anchor::Session(session)) })
     }
 
     /// Opens one more session, logged in as the process is.
     pub(super) fn session(&self) -> Result<Session, TokenError> {
-        self.module.open_ro_session(self.slot).map_err(TokenError::of_call)
+        open_session(&self.module, self.slot)
     }
 
     /// Logs in again where the login is gone; one caller at a time, and at most one refused PIN.
@@ -67,6 +67,15 @@ impl Login {
     fn anchor(&self) -> MutexGuard<'_, Anchor> {
         self.anchor.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A read-only session, all that signing needs; read-write where the module knows no other (AWS CloudHSM, Client SDK 5).
+fn open_session(module: &Pkcs11, slot: Slot) -> Result<Session, TokenError> {
+    match module.open_ro_session(slot) {
+        Err(Error::Pkcs11(RvError::FunctionFailed, Function::OpenSession)) => module.open_rw_session(slot),
+        opened => opened,
+    }
+    .map_err(TokenError::of_call)
 }
 
 fn is_logged_in(session: &Session) -> bool {

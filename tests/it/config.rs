@@ -43,6 +43,29 @@ fn the_sample_configuration_shows_every_key() {
     assert_eq!(missing, Vec::<&str>::new());
 }
 
+/// Each vendor's profile is a `[[token]]` that makes a whole configuration.
+#[test]
+fn every_vendor_profile_is_a_token_of_a_configuration() {
+    let vendors = Path::new(env!("CARGO_MANIFEST_DIR")).join("hsm-config/vendors");
+    let profiles: Vec<_> = fs::read_dir(vendors).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let profiles: Vec<_> = profiles.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
+    assert!(profiles.len() >= 7, "{profiles:?}");
+    let home = dev_folder();
+    let dev = read(&home.path().join("sceau.toml"));
+    let from = dev.find("[[token]]").unwrap();
+    let to = dev.find("[[dsc]]").unwrap();
+    for path in profiles {
+        let profile = read(path);
+        assert!(profile.to_lowercase().contains("not tested on the device"), "{}", path.display());
+        let name = profile.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).unwrap();
+        let whole =
+            format!("{}{profile}\n{}", &dev[..from], &dev[to..]).replace("token = \"softhsm\"", &format!("token = \"{name}\""));
+        fs::write(home.path().join("sceau.toml"), whole).unwrap();
+        let config = Config::load(&home.path().join("sceau.toml")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(config.tokens[0].name, name);
+    }
+}
+
 #[test]
 fn a_folder_of_value_sets_replaces_the_built_in_ones() {
     let Some(data) = testdata() else { return };
