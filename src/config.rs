@@ -129,6 +129,9 @@ const fn default_sign_timeout_ms() -> u64 {
     10_000
 }
 
+/// Far more than waits in any memory, and within what a semaphore counts.
+const MOST_WAITING: usize = 100_000_000;
+
 /// A number, or `"auto"`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(untagged, expecting = "expected a number from 1 on, or \"auto\"")]
@@ -224,12 +227,15 @@ impl Check<'_> {
         self.check_present(tokens.is_empty(), "[[token]]: a token that holds keys");
         self.check_present(dscs.is_empty(), "[[dsc]]: a certificate that signs");
         self.check_present(file.profiles.is_empty(), "[[profile]]: a way of issuing");
-        let threads = file.signing.threads.number().unwrap_or_else(cores);
+        let threads = file.signing.threads.number().unwrap_or_else(crate::token::cores);
         let signer = SignerSettings {
             sign_timeout: Duration::from_millis(file.signing.sign_timeout_ms),
             check_signatures: !file.signing.skip_signature_check_at_own_risk,
             threads,
         };
+        if file.signing.sign_timeout_ms == 0 {
+            self.problem("signing.sign_timeout_ms is 0; no token signs in that time: 10000 is right for most");
+        }
         let limits = self.limits(&file.server);
         Some(Config { listen: file.server.listen, limits, signer, uvci_maker: uvci_maker?, tokens, dscs, profiles })
     }
@@ -268,11 +274,21 @@ impl Check<'_> {
             max_waiting_items_interactive: server.max_waiting_items_interactive,
             max_waiting_items_bulk: server.max_waiting_items_bulk,
         };
+        let most_waiting = limits.max_waiting_items_interactive.max(limits.max_waiting_items_bulk);
+        if most_waiting > MOST_WAITING {
+            self.problem(format!("a server.max_waiting_items is {most_waiting}; it is at most {MOST_WAITING}"));
+        }
         let smallest_queue = limits.max_waiting_items_interactive.min(limits.max_waiting_items_bulk);
         if limits.max_batch_items == 0 || limits.max_batch_items > smallest_queue {
             self.problem(format!(
                 "server.max_batch_items is {}; it is 1 to the smaller max_waiting_items ({smallest_queue})",
                 limits.max_batch_items
+            ));
+        }
+        if limits.max_request_bytes < server.max_payload_bytes {
+            self.problem(format!(
+                "server.max_request_bytes is {}; one payload alone may have {}",
+                limits.max_request_bytes, server.max_payload_bytes
             ));
         }
         limits
@@ -372,10 +388,6 @@ impl Check<'_> {
 
 fn days(days: u32) -> i64 {
     i64::from(days) * 86_400
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Puts every value-set file of a folder in the place of the built-in table.

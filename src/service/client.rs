@@ -1,10 +1,8 @@
 //! The client that the command line uses: requests and answers in the house's words.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
@@ -88,9 +86,6 @@ impl ItemRefusal {
     }
 }
 
-/// The answers of a stream, chunk by chunk.
-pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<Vec<ClientResult>, ClientError>> + Send>>;
-
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -111,9 +106,14 @@ pub enum ClientError {
     /// The service refused the call.
     #[error("the service answered {}: {}", code_name(.0.code()), .0.message())]
     Call(Box<Status>),
-    /// The service ended a stream before its last chunk was answered.
-    #[error("the service ended the stream early")]
-    Ended,
+    /// The service broke its own protocol.
+    #[error("the service gave {results} results for {items} items; it gives one an item")]
+    Count {
+        /// As they came.
+        results: usize,
+        /// As they were asked.
+        items: usize,
+    },
 }
 
 impl ClientError {
@@ -123,7 +123,7 @@ impl ClientError {
         match self {
             Self::Endpoint { .. } => true,
             Self::Call(status) => matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::OutOfRange),
-            Self::Connect { .. } | Self::Ended => false,
+            Self::Connect { .. } | Self::Count { .. } => false,
         }
     }
 
@@ -131,7 +131,15 @@ impl ClientError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         let Self::Call(status) = self else { return false };
-        matches!(status.code(), tonic::Code::Unavailable | tonic::Code::ResourceExhausted | tonic::Code::DeadlineExceeded)
+        // Cancelled and Unknown are what tonic makes of a connection that breaks under a call.
+        matches!(
+            status.code(),
+            tonic::Code::Unavailable
+                | tonic::Code::ResourceExhausted
+                | tonic::Code::DeadlineExceeded
+                | tonic::Code::Cancelled
+                | tonic::Code::Unknown
+        )
     }
 }
 
@@ -162,18 +170,6 @@ impl Client {
     pub async fn sign_batch(&mut self, batch: ClientBatch) -> Result<Vec<ClientResult>, ClientError> {
         let answer = self.0.sign_batch(request(batch)).await?;
         Ok(answer.into_inner().results.into_iter().map(result).collect())
-    }
-
-    /// Signs a job, chunk by chunk; answers come in the order of the chunks.
-    ///
-    /// # Errors
-    /// As [`Self::sign_batch`]; later failures are items of the stream.
-    pub async fn sign_stream(
-        &mut self,
-        batches: impl Stream<Item = ClientBatch> + Send + 'static,
-    ) -> Result<AnswerStream, ClientError> {
-        let answers = self.0.sign_stream(batches.map(request)).await?.into_inner();
-        Ok(Box::pin(answers.map(|answer| Ok(answer?.results.into_iter().map(result).collect()))))
     }
 }
 

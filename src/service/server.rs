@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
@@ -24,8 +25,12 @@ pub struct Parts {
     pub limits: Limits,
 }
 
+/// How long calls in work may take after the shutdown: a batch's signatures, with room. A stream or a health watch that its
+/// caller leaves open would never end by itself.
+const LONGEST_DRAIN: Duration = Duration::from_secs(20);
+
 /// Serves gRPC in plain text on a listener: the signer, health and reflection. When `shutdown` is ready, health says
-/// NOT_SERVING, no new call is taken, and those that are in work are answered.
+/// NOT_SERVING, no new call is taken, and those that are in work are answered, within [`LONGEST_DRAIN`].
 ///
 /// # Errors
 /// Where the transport fails.
@@ -45,16 +50,30 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
     let signer = SignerServer::new(SignerService::new(&parts))
         .max_decoding_message_size(parts.limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
+    let (drain, draining) = tokio::sync::oneshot::channel();
     let shutdown = async move {
         shutdown.await;
         health.set_not_serving::<SignerServer<SignerService>>().await;
         health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        let _ = drain.send(());
     };
-    Server::builder()
+    let serving = Server::builder()
         .add_service(health_service)
         .add_service(reflection_v1)
         .add_service(reflection_v1alpha)
         .add_service(signer)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown)
-        .await
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown);
+    let drained = async {
+        match draining.await {
+            Ok(()) => tokio::time::sleep(LONGEST_DRAIN).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = serving => ended,
+        () = drained => {
+            tracing::warn!(seconds = LONGEST_DRAIN.as_secs(), "calls are still open after the shutdown; they are dropped");
+            Ok(())
+        }
+    }
 }

@@ -221,7 +221,7 @@ pub enum KeyringError {
         kid: Kid,
     },
     /// Two DSCs with one kid.
-    #[error("two DSCs have the kid {kid}; verifiers could not tell them apart, so one has to be issued again")]
+    #[error("two [[dsc]] have the kid {kid}: a certificate stands once; of two different ones, one has to be issued again")]
     DuplicateKid {
         /// Their kid.
         kid: Kid,

@@ -13,7 +13,6 @@ use super::batch::{BatchRequest, Certificate, ItemError, ItemOutcome, SignFailur
 use super::keyring::LiveKeyring;
 use super::prepare::{BatchContext, Prepared};
 use crate::domain::{Clock, Kid, Lane, Signature, UvciMaker};
-use crate::token::TokenError;
 
 /// Signs batches.
 pub struct Signer {
@@ -53,6 +52,9 @@ fn pool(lane: &'static str, threads: usize) -> Result<rayon::ThreadPool, rayon::
 
 /// Fewer items than this are not worth another thread.
 const MIN_ITEMS_A_THREAD: usize = 8;
+
+/// What waits for the token together: a token slower than `sign_timeout` costs a slice, not the batch.
+const SLICE_ITEMS: usize = 64;
 
 impl Signer {
     /// A signer over a keyring.
@@ -116,29 +118,33 @@ impl Signer {
 
     /// Has one DSC's items signed, and finishes them.
     async fn sign_group(&self, lane: Lane, group: Group) -> Vec<(usize, ItemOutcome)> {
-        let places = group.places.clone();
-        let signatures = match self.signatures(lane, &group).await {
-            Ok(signatures) => signatures,
-            Err(failure) => return places.into_iter().map(|index| (index, Err(ItemError::Failed(failure.clone())))).collect(),
-        };
+        let Group { places, items } = group;
+        let signatures = self.signatures(lane, &items).await;
         let check = self.settings.check_signatures;
-        let finish = move |(item, signature): (Prepared, Result<Signature, TokenError>)| {
-            signature.map_err(SignFailure::Token).and_then(|signature| item.finish(signature, check)).map_err(ItemError::Failed)
+        let finish = move |(item, signature): (Prepared, Result<Signature, SignFailure>)| {
+            signature.and_then(|signature| item.finish(signature, check)).map_err(ItemError::Failed)
         };
         let finished: Option<Vec<Result<Certificate, ItemError>>> = self
-            .compute(lane, move || {
-                group.items.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect()
-            })
+            .compute(lane, move || items.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect())
             .await;
         let finished = finished.unwrap_or_else(|| closing(places.len()));
         places.into_iter().zip(finished).collect()
     }
 
-    async fn signatures(&self, lane: Lane, group: &Group) -> Result<Vec<Result<Signature, TokenError>>, SignFailure> {
-        let Some(first) = group.items.first() else { return Ok(Vec::new()) };
-        let digests = group.items.iter().map(|item| item.digest).collect();
-        let signing = first.key.token().sign(first.key.key(), lane, digests);
-        tokio::time::timeout(self.settings.sign_timeout, signing).await.map_err(|_| SignFailure::Timeout)
+    /// One signature an item, in order. What is late does not take with it what is there.
+    async fn signatures(&self, lane: Lane, items: &[Prepared]) -> Vec<Result<Signature, SignFailure>> {
+        let slices = items.chunks(SLICE_ITEMS).map(|slice| {
+            let (token, key) = (slice[0].key.token(), slice[0].key.key());
+            let signing = token.sign(key, lane, slice.iter().map(|item| item.digest).collect());
+            let answer = tokio::time::timeout(self.settings.sign_timeout, signing);
+            async move {
+                match answer.await {
+                    Ok(results) => results.into_iter().map(|result| result.map_err(SignFailure::Token)).collect(),
+                    Err(_) => vec![Err(SignFailure::Timeout); slice.len()],
+                }
+            }
+        });
+        join_all(slices).await.into_iter().flatten().collect()
     }
 
     /// Runs CPU work on the encoding threads and waits without blocking a tokio worker.
@@ -149,8 +155,10 @@ impl Signer {
             Lane::Bulk => &self.pools.bulk,
         };
         pool.spawn(move || {
-            // Where nobody waits any more, the caller has gone and the result with it.
-            let _ = done.send(work());
+            // The caller may have gone, and its place in the lane with it: nothing is worked off for nobody.
+            if !done.is_closed() {
+                let _ = done.send(work());
+            }
         });
         result.await.ok()
     }

@@ -87,6 +87,9 @@ pub enum TokenError {
         /// What is wrong.
         source: Box<Self>,
     },
+    /// Every slot holds a token.
+    #[error("the module has no free slot to initialise a token in")]
+    NoFreeSlot,
     /// A label or id that a new key was to have is taken.
     #[error("a key with the label {label:?} is on the token already; keys are never replaced")]
     KeyExists {

@@ -29,7 +29,11 @@ fn find_public_key(session: &Session, public_key: &PublicKey) -> Result<ObjectHa
     let mut found = Vec::new();
     for template in [vec![class.clone(), key_attribute(public_key)], vec![class]] {
         let candidates = session.find_objects(&template).map_err(TokenError::of_call)?;
-        found.extend(candidates.into_iter().filter(|candidate| holds(session, *candidate, public_key)));
+        for candidate in candidates {
+            if holds(session, candidate, public_key)? {
+                found.push(candidate);
+            }
+        }
         if !found.is_empty() {
             break;
         }
@@ -46,16 +50,17 @@ fn key_attribute(public_key: &PublicKey) -> Attribute {
 }
 
 /// Whether an object's attribute is the key. EC points come as DER or, from modules older than PKCS#11 2.40, raw.
-fn holds(session: &Session, object: ObjectHandle, public_key: &PublicKey) -> bool {
+fn holds(session: &Session, object: ObjectHandle, public_key: &PublicKey) -> Result<bool, TokenError> {
     let kind = match public_key {
         PublicKey::Rsa { .. } => AttributeType::Modulus,
         PublicKey::P256 { .. } => AttributeType::EcPoint,
     };
-    match (session.get_attributes(object, &[kind]).ok().and_then(|mut read| read.pop()), public_key) {
-        (Some(Attribute::Modulus(found)), PublicKey::Rsa { modulus, .. }) => found == *modulus,
-        (Some(Attribute::EcPoint(found)), PublicKey::P256 { point }) => found == point || found == der_octet_string(point),
+    let read = session.get_attributes(object, &[kind]).map_err(TokenError::of_call)?;
+    Ok(match (read.first(), public_key) {
+        (Some(Attribute::Modulus(found)), PublicKey::Rsa { modulus, .. }) => found == modulus,
+        (Some(Attribute::EcPoint(found)), PublicKey::P256 { point }) => found == point || *found == der_octet_string(point),
         _ => false,
-    }
+    })
 }
 
 /// CKA_EC_POINT is the DER of an OCTET STRING that holds the point.

@@ -39,7 +39,7 @@ impl TokenAdmin {
         }
         let slots = module.get_slots_with_token().map_err(TokenError::of_call)?;
         let is_free = |slot| module.get_token_info(slot).is_ok_and(|info| !info.token_initialized());
-        let free = slots.into_iter().find(|slot| is_free(*slot)).ok_or(TokenError::KeyAbsent { what: "slot without a token" })?;
+        let free = slots.into_iter().find(|slot| is_free(*slot)).ok_or(TokenError::NoFreeSlot)?;
         module.init_token(free, so_pin, &spec.label).map_err(TokenError::of_call)?;
         let (slot, _) = module::find_token(&module, spec)?;
         let session = module.open_rw_session(slot).map_err(TokenError::of_call)?;

@@ -35,9 +35,14 @@ impl Login {
         Ok(Self { module, slot, spec: spec.clone(), anchor: Mutex::new(Anchor::Session(session)) })
     }
 
-    /// Opens one more session, logged in as the process is.
+    /// Opens one more session, and logs in again where the login went with the sessions before it: without one the private
+    /// keys do not show, and no call says why.
     pub(super) fn session(&self) -> Result<Session, TokenError> {
-        open_session(&self.module, self.slot)
+        let session = open_session(&self.module, self.slot)?;
+        if !is_logged_in(&session) {
+            self.renew()?;
+        }
+        Ok(session)
     }
 
     /// Logs in again where the login is gone; one caller at a time, and at most one refused PIN.
@@ -51,11 +56,12 @@ impl Login {
         {
             return Ok(());
         }
-        let session = self.session()?;
+        let session = open_session(&self.module, self.slot)?;
         let info = self.module.get_token_info(self.slot).map_err(TokenError::of_call)?;
         match log_in(&session, &info, &self.spec) {
             Ok(()) => *anchor = Anchor::Session(session),
-            Err(error) if error.disposition() == Disposition::LatchPin => {
+            // A PIN file that is away for a moment has cost the token no try.
+            Err(error) if error.disposition() == Disposition::LatchPin && !matches!(error, TokenError::PinUnreadable { .. }) => {
                 *anchor = Anchor::Latched(error.clone());
                 return Err(error);
             }

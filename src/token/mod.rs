@@ -20,6 +20,7 @@ pub mod software;
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::Pin;
 
@@ -58,6 +59,12 @@ pub type SignFuture = Pin<Box<dyn Future<Output = Vec<Result<Signature, TokenErr
 /// It outlives sessions: each session finds its own handle for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenKey(pub(crate) usize);
+
+/// How many cores this process may use.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
 /// A key that a token is to be opened with.
 #[derive(Clone, Debug)]

@@ -14,6 +14,8 @@ static LOADED: Mutex<Vec<(PathBuf, Pkcs11)>> = Mutex::new(Vec::new());
 
 /// Loads a module, or gives the one that is loaded already.
 pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
+    // Two spellings of one library are one module, which is initialised once.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some((_, module)) = loaded.iter().find(|(known, _)| known == path) {
         return Ok(module.clone());

@@ -46,7 +46,11 @@ impl PinSource {
 
 #[expect(clippy::disallowed_methods, reason = "the PIN is read where it is used, so that no other room ever holds it")]
 fn read_variable(name: &str) -> Result<Zeroizing<String>, String> {
-    std::env::var(name).map(Zeroizing::new).map_err(|error| error.to_string())
+    std::env::var(name).map(Zeroizing::new).map_err(|error| match error {
+        std::env::VarError::NotPresent => "it is not set".to_owned(),
+        // The error's own text quotes the value.
+        std::env::VarError::NotUnicode(_) => "it is not UTF-8".to_owned(),
+    })
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -32,12 +31,13 @@ impl Pkcs11Token {
     pub fn open(spec: &TokenSpec, wanted: Vec<WantedKey>) -> Result<(Self, Vec<TokenKey>), TokenError> {
         let login = Login::open(spec)?;
         let keys = (0..wanted.len()).map(TokenKey).collect();
-        let sessions = spec.sessions.unwrap_or_else(cores).max(1);
-        let mut opened = Vec::with_capacity(sessions);
-        for _ in 0..sessions {
+        let sessions = spec.sessions.unwrap_or_else(super::cores).max(1);
+        let first = SigningSession::open(&login, &wanted)?;
+        first.check_keys(&spec.relaxed)?;
+        let mut opened = vec![first];
+        for _ in 1..sessions {
             opened.push(SigningSession::open(&login, &wanted)?);
         }
-        opened[0].check_keys(&spec.relaxed)?;
         let shared = Arc::new(Shared { queue: Mutex::default(), work: Condvar::new(), login, wanted });
         let threads = opened
             .into_iter()
@@ -84,10 +84,6 @@ impl fmt::Debug for Pkcs11Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pkcs11Token").field("name", &self.name).field("sessions", &self.sessions).finish_non_exhaustive()
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// The largest piece of a batch that a session takes at once.

@@ -221,6 +221,37 @@ fn validate_only_says_what_would_be_refused_and_signs_nothing() {
 }
 
 #[test]
+fn a_second_run_on_the_same_files_is_refused_and_what_is_not_ours_is_left_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (server, home) = (DevServer::start(), tempfile::tempdir().unwrap());
+    let input = samples(home.path(), 20_000);
+    let command = |out: &Path| {
+        let mut command = sceau();
+        command.args(["sign", "--endpoint", &server.endpoint, "--in"]).arg(&input).arg("--out").arg(out);
+        command
+    };
+    let out = home.path().join("out");
+    let mut first = command(&out).stderr(Stdio::null()).spawn().unwrap();
+    while fs::metadata(&out).map_or(0, |file| file.len()) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let second = run(&mut command(&out));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(second.code != Some(0) && second.stderr.contains("another run writes"), "{}", second.stderr);
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let notes = home.path().join("notes.txt");
+    fs::write(&notes, "precious").unwrap();
+    let ran = run(&mut command(&notes));
+    assert!(ran.code != Some(0) && ran.stderr.contains("take another --out"), "{}", ran.stderr);
+    assert_eq!(read(&notes), "precious");
+    let same = run(&mut command(&home.path().join(".").join(input.file_name().unwrap())));
+    assert!(same.code != Some(0) && same.stderr.contains("are the same file"), "{}", same.stderr);
+}
+
+#[test]
 fn ten_megabytes_are_one_items_fault() {
     let (server, home) = (DevServer::start(), tempfile::tempdir().unwrap());
     let input = samples(home.path(), 3);

@@ -101,6 +101,30 @@ struct SignedChunk {
     failure: Option<anyhow::Error>,
 }
 
+impl SignedChunk {
+    /// Where no item of a chunk has a DSC, the next ones will not have one either: that is the issuer's fault, and refusing the
+    /// rest of the job for it would be final.
+    fn stop_without_dsc(&mut self) {
+        let lacks_dsc = |line: &LineResult| {
+            let refusal = line.result.as_ref().ok().and_then(|result| result.outcome.as_ref().err());
+            refusal.is_some_and(|refusal| refusal.code == "FAILED_PRECONDITION")
+        };
+        let Some(first) = self.results.first().filter(|_| self.results.iter().all(lacks_dsc)) else { return };
+        let why = first
+            .result
+            .as_ref()
+            .ok()
+            .and_then(|result| result.outcome.as_ref().err())
+            .and_then(|refusal| refusal.faults.first());
+        let why = why.map_or_else(String::new, |(_, _, message)| format!(": {message}"));
+        self.failure = Some(anyhow::anyhow!(
+            "line {}: no DSC in force for any item of this chunk{why}; load one and start again",
+            first.line
+        ));
+        self.results.clear();
+    }
+}
+
 /// What became of a line: the service's result, or why the line was no item.
 struct LineResult {
     line: u64,
@@ -124,7 +148,7 @@ impl Caller {
         let mut results = results.into_iter();
         for Entry { line, item } in entries {
             let result = match item {
-                Ok(_) => Ok(results.next().context("the service gave fewer results than items")?),
+                Ok(_) => Ok(results.next().expect("a call gives one result an item, or fails")),
                 Err(reason) => Err(not_an_item(reason)),
             };
             if let Some(failure) = result.as_ref().ok().and_then(failure_of) {
@@ -133,6 +157,7 @@ impl Caller {
             }
             signed.results.push(LineResult { line, result });
         }
+        signed.stop_without_dsc();
         Ok(signed)
     }
 
@@ -169,7 +194,7 @@ impl Caller {
             };
             match self.client.sign_batch(batch).await {
                 Ok(results) if results.len() == count => return Ok(results),
-                Ok(_) => return Err(ClientError::Ended),
+                Ok(results) => return Err(ClientError::Count { results: results.len(), items: count }),
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                     tokio::time::sleep(pause(attempt)).await;
                     attempt += 1;

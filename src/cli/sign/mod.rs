@@ -6,6 +6,7 @@ mod output;
 mod resume;
 
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -78,10 +79,11 @@ impl From<LaneName> for Lane {
 }
 
 pub(crate) fn run(args: &SignArgs) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(args.input == Path::new("-") || args.input != args.out, "--in and --out are the same file");
+    check_files_differ(args)?;
     // Before --out is made: an input that is not there leaves nothing behind.
     drop(ndjson::open(&args.input)?);
-    let place = resume::find_place(&args.input, &args.out, args.rejects.as_deref())?;
+    let _held = output::hold(&args.out)?;
+    let place = resume::find_place(&args.input, &args.out, args.rejects.as_deref(), args.validate_only)?;
     let mut output = Output::open(&args.out, args.rejects.as_deref())?;
     let progress = progress_bar(&args.input, &place);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
@@ -91,6 +93,26 @@ pub(crate) fn run(args: &SignArgs) -> anyhow::Result<ExitCode> {
     progress.finish_and_clear();
     tally.report(args, &place);
     Ok(if tally.refused + place.refused > 0 { ExitCode::from(exit::SOME_REFUSED) } else { ExitCode::SUCCESS })
+}
+
+/// By device and inode: another spelling, or a link, is the same file, and writing there would destroy what is read.
+fn check_files_differ(args: &SignArgs) -> anyhow::Result<()> {
+    let files = [("--in", Some(&args.input)), ("--out", Some(&args.out)), ("--rejects", args.rejects.as_ref())];
+    for (index, (name, path)) in files.iter().enumerate() {
+        for (other_name, other) in &files[..index] {
+            let same = path.zip(*other).is_some_and(|(path, other)| is_same_file(path, other));
+            anyhow::ensure!(!same, "{other_name} and {name} are the same file; each has one of its own");
+        }
+    }
+    Ok(())
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (std::fs::metadata(one), std::fs::metadata(other)) {
+        (Ok(one), Ok(other)) => one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        // What is not there yet is known by its name alone.
+        _ => one == other && one != Path::new("-"),
+    }
 }
 
 /// On a terminal: how far the input is read, items a second, remaining time.

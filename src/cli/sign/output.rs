@@ -1,10 +1,11 @@
 //! Writing results, in input order.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Serialize;
 
 use crate::cli::ndjson::write_line;
@@ -74,11 +75,26 @@ impl Output {
     }
 }
 
+/// Holds a file for one run: a second one on the same files would write everything twice. Given back with the value.
+pub(super) fn hold(out: &Path) -> anyhow::Result<Option<File>> {
+    if out == Path::new("-") || std::fs::metadata(out).is_ok_and(|metadata| !metadata.is_file()) {
+        return Ok(None);
+    }
+    let file = open_to_append(out)?;
+    let locked = file.try_lock();
+    ensure!(locked.is_ok(), "another run writes {}; wait for its end, or take another --out", out.display());
+    Ok(Some(file))
+}
+
 fn append(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdout()));
     }
-    let file =
-        OpenOptions::new().create(true).append(true).open(path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(Box::new(file))
+    Ok(Box::new(open_to_append(path)?))
+}
+
+/// Certificates are health data: a new file is its owner's alone.
+fn open_to_append(path: &Path) -> anyhow::Result<File> {
+    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    opened.with_context(|| format!("cannot write {}", path.display()))
 }

@@ -4,11 +4,12 @@
 //! result. What stands behind it was written past it in the last chunk before the kill; it is cut, and comes again.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::cli::ndjson::{self, Lines};
 
@@ -24,17 +25,18 @@ pub(super) struct Place {
     pub(super) refused: u64,
 }
 
-/// The most results that a kill leaves behind the place: what one flush may hold, with room. More of them belong to another job.
+/// The most results that a kill leaves behind the place: what one flush may hold, with room. More of them are never cut.
 const MOST_CUT: u64 = 20_000;
 
 /// Finds the place, and cuts both files there. A job that begins has none of its files; one on pipes cannot resume.
-pub(super) fn find_place(input: &Path, out: &Path, rejects: Option<&Path>) -> anyhow::Result<Place> {
-    if !is_regular(out) && !rejects.is_some_and(is_regular) {
-        return Ok(Place::default());
-    }
-    let mut signed = Results::open(Some(out))?;
-    let mut refused = Results::open(rejects)?;
+///
+/// Nothing is cut before every line of both files is known to be this job's: a result of `sceau sign` for a line of the input.
+pub(super) fn find_place(input: &Path, out: &Path, rejects: Option<&Path>, validate_only: bool) -> anyhow::Result<Place> {
+    let mut signed = Results::open(Some(out), if validate_only { Kind::Checked } else { Kind::Signed })?;
+    let mut refused = Results::open(rejects, Kind::Refused)?;
     if signed.next.is_none() && refused.next.is_none() {
+        signed.cut()?;
+        refused.cut()?;
         return Ok(Place::default());
     }
     ensure!(
@@ -43,40 +45,55 @@ pub(super) fn find_place(input: &Path, out: &Path, rejects: Option<&Path>) -> an
         out.display()
     );
     let place = merge(input, &mut signed, &mut refused, rejects.is_some())?;
-    ensure!(
-        place.line > 0,
-        "{} does not belong to {}: its first result is not the first line's; take another --out",
-        out.display(),
-        input.display()
-    );
+    let foreign = [&signed, &refused].into_iter().find(|results| results.next.is_some());
+    if let Some(results) = foreign {
+        bail!(
+            "{} does not belong to {}: its result at byte {} is not of a line there; take another --out and --rejects",
+            results.path.display(),
+            input.display(),
+            results.position
+        );
+    }
     signed.cut()?;
     refused.cut()?;
     Ok(place)
 }
 
+/// Goes through the input as far as the results reach; what they hold behind the first line without one is not kept.
 fn merge(input: &Path, signed: &mut Results, refused: &mut Results, has_rejects: bool) -> anyhow::Result<Place> {
     let mut place = Place::default();
     let mut reader = ndjson::open(input)?;
-    let mut bytes = 0;
+    let (mut bytes, mut behind, mut is_whole) = (0, 0, true);
     for line in Lines::new(&mut *reader) {
+        if signed.next.is_none() && refused.next.is_none() {
+            break;
+        }
         let line = line.with_context(|| format!("cannot read {}", input.display()))?;
         bytes += line.text.as_ref().map_or(0, |text| text.len() as u64 + 1);
         let id = line.text.ok().and_then(|text| id_of(&text));
-        if refused.next.as_ref().is_some_and(|next| next.line == Some(line.number)) {
+        let is_refused = refused.next.as_ref().is_some_and(|next| next.line == Some(line.number));
+        let is_signed = !is_refused && id.is_some() && signed.next.as_ref().is_some_and(|next| next.id == id);
+        if is_refused {
             refused.advance()?;
-            place.refused += 1;
-        } else if id.is_some() && signed.next.as_ref().is_some_and(|next| next.id == id) {
+        } else if is_signed {
             signed.advance()?;
-            place.signed += 1;
-        } else if has_rejects || signed.next.is_none() {
-            break;
-        } else {
-            // Without a file of rejects, a line that the output passes over was refused.
-            place.refused += 1;
         }
-        place.line = line.number;
-        place.input_bytes = bytes;
+        // Without a file of rejects, a line that the output passes over was refused.
+        is_whole &= is_refused || is_signed || !has_rejects;
+        if is_whole {
+            place.signed += u64::from(is_signed);
+            place.refused += u64::from(!is_signed);
+            (place.line, place.input_bytes) = (line.number, bytes);
+            (signed.keep, refused.keep) = (signed.position, refused.position);
+        } else {
+            behind += u64::from(is_refused || is_signed);
+        }
     }
+    ensure!(
+        behind <= MOST_CUT,
+        "line {} has no result and {behind} lines behind it have one; is --rejects the file of the run before? else take another --out",
+        place.line + 1
+    );
     Ok(place)
 }
 
@@ -93,12 +110,34 @@ fn id_of(text: &str) -> Option<String> {
     serde_json::from_str::<IdOnly>(text).ok()?.id
 }
 
+/// Which of the two files, and how its lines begin.
+#[derive(Clone, Copy)]
+enum Kind {
+    Signed,
+    /// With `--validate-only`: as [`Self::Signed`], without `hc1`.
+    Checked,
+    Refused,
+}
+
+impl Kind {
+    const fn beginning(self) -> &'static [u8] {
+        match self {
+            Self::Signed | Self::Checked => br#"{"id":"#,
+            Self::Refused => br#"{"line":"#,
+        }
+    }
+}
+
 /// One of the two files, read from its beginning.
 struct Results {
+    path: PathBuf,
+    kind: Kind,
     file: Option<BufReader<File>>,
     next: Option<Head>,
     /// The bytes before `next`.
     position: u64,
+    /// The bytes that stay.
+    keep: u64,
 }
 
 /// What a result says of itself.
@@ -106,21 +145,20 @@ struct Results {
 struct Head {
     id: Option<String>,
     line: Option<u64>,
+    uvci: Option<IgnoredAny>,
+    hc1: Option<IgnoredAny>,
     #[serde(skip)]
     len: u64,
 }
 
 impl Results {
-    /// Opens a file where it is one, and cuts a last line that a kill has torn.
-    fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        let mut results = Self { file: None, next: None, position: 0 };
-        if let Some(path) = path.filter(|path| is_regular(path)) {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(path)
-                .with_context(|| format!("cannot open {}", path.display()))?;
-            cut_torn_line(&mut file).with_context(|| format!("cannot cut the torn last line of {}", path.display()))?;
+    /// Opens a file where it is one.
+    fn open(path: Option<&Path>, kind: Kind) -> anyhow::Result<Self> {
+        let path = path.unwrap_or(Path::new("-")).to_owned();
+        let mut results = Self { path, kind, file: None, next: None, position: 0, keep: 0 };
+        if results.path != Path::new("-") && is_regular(&results.path) {
+            let file = OpenOptions::new().read(true).write(true).open(&results.path);
+            let file = file.with_context(|| format!("cannot open {}", results.path.display()))?;
             results.file = Some(BufReader::new(file));
             results.read_next()?;
         }
@@ -132,63 +170,53 @@ impl Results {
         self.read_next()
     }
 
+    /// Reads a result; a last line that a kill has torn is none, and lies behind what is kept.
     fn read_next(&mut self) -> anyhow::Result<()> {
         self.next = None;
         let Some(file) = &mut self.file else { return Ok(()) };
-        let mut line = String::new();
-        if file.read_line(&mut line)? > 0 {
-            let mut head: Head = serde_json::from_str(&line).map_err(|_| {
-                anyhow::anyhow!(
-                    "a line at byte {} of a results file is no result of `sceau sign`; take another --out",
-                    self.position
-                )
-            })?;
-            head.len = line.len() as u64;
-            self.next = Some(head);
+        let mut line = Vec::new();
+        let read = file.take(MOST_LINE_BYTES).read_until(b'\n', &mut line);
+        read.with_context(|| format!("cannot read {}", self.path.display()))?;
+        if line.last() == Some(&b'\n') {
+            self.next = Some(self.head(&line).ok_or_else(|| self.foreign())?);
+        } else if !is_torn(&line, self.kind.beginning()) {
+            return Err(self.foreign());
         }
         Ok(())
+    }
+
+    fn head(&self, line: &[u8]) -> Option<Head> {
+        let head: Head = serde_json::from_slice(line).ok()?;
+        let is_result = match self.kind {
+            Kind::Signed => head.id.is_some() && head.uvci.is_some() && head.hc1.is_some(),
+            Kind::Checked => head.id.is_some() && head.uvci.is_some() && head.hc1.is_none(),
+            Kind::Refused => head.line.is_some(),
+        };
+        is_result.then_some(Head { len: line.len() as u64, ..head })
+    }
+
+    fn foreign(&self) -> anyhow::Error {
+        anyhow!(
+            "the line at byte {} of {} is no result of this kind of run of `sceau sign`; take another --out or --rejects",
+            self.position,
+            self.path.display()
+        )
     }
 
     /// Cuts what stands behind the place.
-    fn cut(&mut self) -> anyhow::Result<()> {
-        let keep = self.position;
-        let mut behind = 0;
-        while self.next.is_some() {
-            behind += 1;
-            self.advance()?;
-        }
-        ensure!(
-            behind <= MOST_CUT,
-            "{behind} results have no line in the input; the files belong to another job, take another --out"
-        );
-        if let Some(file) = &self.file {
-            file.get_ref().set_len(keep)?;
-        }
-        Ok(())
+    fn cut(&self) -> anyhow::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.get_ref().set_len(self.keep).with_context(|| format!("cannot cut {}", self.path.display()))
     }
 }
 
-/// Cuts everything behind the last line feed.
-fn cut_torn_line(file: &mut File) -> std::io::Result<()> {
-    const STEP: u64 = 64 * 1024;
-    let len = file.seek(SeekFrom::End(0))?;
-    let mut end = len;
-    while end > 0 {
-        let start = end.saturating_sub(STEP);
-        let mut block = vec![0; (end - start) as usize];
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut block)?;
-        if let Some(found) = block.iter().rposition(|&byte| byte == b'\n') {
-            end = start + found as u64 + 1;
-            break;
-        }
-        end = start;
-    }
-    if end < len {
-        file.set_len(end)?;
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(())
+/// More than any result has: a foreign file without line feeds is not read whole.
+const MOST_LINE_BYTES: u64 = 1024 * 1024;
+
+/// Whether a kill can have left this of a line that begins so.
+fn is_torn(line: &[u8], beginning: &[u8]) -> bool {
+    let len = line.len().min(beginning.len());
+    line[..len] == beginning[..len] && (line.len() as u64) < MOST_LINE_BYTES
 }
 
 #[cfg(test)]
@@ -197,9 +225,9 @@ mod tests {
 
     struct Files {
         _dir: tempfile::TempDir,
-        input: std::path::PathBuf,
-        out: std::path::PathBuf,
-        rejects: std::path::PathBuf,
+        input: PathBuf,
+        out: PathBuf,
+        rejects: PathBuf,
     }
 
     /// Input a, b, c, d; the results as given.
@@ -216,7 +244,7 @@ mod tests {
     }
 
     fn signed(ids: &[&str]) -> String {
-        ids.iter().map(|id| format!("{{\"id\":\"{id}\",\"hc1\":\"HC1:\"}}\n")).collect()
+        ids.iter().map(|id| format!("{{\"id\":\"{id}\",\"uvci\":\"\",\"hc1\":\"HC1:\"}}\n")).collect()
     }
 
     fn refused(line: u64) -> String {
@@ -224,7 +252,7 @@ mod tests {
     }
 
     fn place(files: &Files) -> anyhow::Result<(u64, u64, u64)> {
-        let place = find_place(&files.input, &files.out, Some(&files.rejects))?;
+        let place = find_place(&files.input, &files.out, Some(&files.rejects), false)?;
         Ok((place.line, place.signed, place.refused))
     }
 
@@ -265,14 +293,44 @@ mod tests {
     #[test]
     fn a_file_that_is_no_result_is_refused_and_left_alone() {
         let files = files("my notes\n", "");
-        assert!(place(&files).unwrap_err().to_string().contains("no result of `sceau sign`"));
+        assert!(place(&files).unwrap_err().to_string().contains("no result of"));
         assert_eq!(std::fs::read_to_string(&files.out).unwrap(), "my notes\n");
+    }
+
+    #[test]
+    fn another_jobs_output_is_left_alone_without_a_file_of_rejects_too() {
+        let files = files(&signed(&["x", "y"]), "");
+        assert!(find_place(&files.input, &files.out, None, false).unwrap_err().to_string().contains("does not belong to"));
+        assert_eq!(std::fs::read_to_string(&files.out).unwrap(), signed(&["x", "y"]));
+    }
+
+    #[test]
+    fn results_of_another_job_behind_one_of_this_are_left_alone() {
+        let files = files(&signed(&["a", "x"]), "");
+        assert!(place(&files).is_err());
+        assert_eq!(std::fs::read_to_string(&files.out).unwrap(), signed(&["a", "x"]));
+    }
+
+    #[test]
+    fn a_foreign_file_without_a_line_feed_is_left_alone() {
+        for text in ["precious", "{\"id\":\"a\"}\nprecious"] {
+            let files = files(text, "");
+            assert!(place(&files).unwrap_err().to_string().contains("no result of"));
+            assert_eq!(std::fs::read_to_string(&files.out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn payloads_in_the_place_of_the_output_are_left_alone() {
+        let files = files("{\"id\":\"a\",\"payload\":{}}\n", "");
+        assert!(place(&files).is_err());
+        assert_eq!(std::fs::read_to_string(&files.out).unwrap(), "{\"id\":\"a\",\"payload\":{}}\n");
     }
 
     #[test]
     fn without_a_file_of_rejects_a_line_passed_over_was_refused() {
         let files = files(&signed(&["a", "c"]), "");
-        let place = find_place(&files.input, &files.out, None).unwrap();
+        let place = find_place(&files.input, &files.out, None, false).unwrap();
         assert_eq!((place.line, place.signed, place.refused), (4, 2, 1));
     }
 }
