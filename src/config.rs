@@ -2,7 +2,7 @@
 //!
 //! `hsm-config/sceau.toml` shows every key with its default and unit; a test reads it. Paths are relative to the file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -132,6 +132,10 @@ const fn default_sign_timeout_ms() -> u64 {
 /// Far more than waits in any memory, and within what a semaphore counts.
 const MOST_WAITING: usize = 100_000_000;
 
+const fn default_hang_timeout_ms() -> u64 {
+    10_000
+}
+
 /// A number, or `"auto"`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(untagged, expecting = "expected a number from 1 on, or \"auto\"")]
@@ -168,7 +172,13 @@ struct TokenSection {
     pin_file: Option<PathBuf>,
     pin_variable: Option<String>,
     #[serde(default)]
+    workers: Count,
+    #[serde(default)]
     sessions: Count,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    #[serde(default = "default_hang_timeout_ms")]
+    hang_timeout_ms: u64,
     #[serde(default)]
     relax_key_attributes: Vec<KeyAttribute>,
 }
@@ -326,13 +336,19 @@ impl Check<'_> {
                 return None;
             }
         };
+        if section.hang_timeout_ms < 100 {
+            self.problem(format!("token {:?}: hang_timeout_ms is {}; it is 100 or more", section.name, section.hang_timeout_ms));
+        }
         Some(TokenSpec {
             name: section.name,
             module: self.dir.join(section.module),
             label: section.label,
             serial: section.serial,
             pin,
+            workers: section.workers.number(),
             sessions: section.sessions.number(),
+            environment: section.environment.into_iter().collect(),
+            hang_timeout: Duration::from_millis(section.hang_timeout_ms),
             relaxed: section.relax_key_attributes,
         })
     }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; parsed, so valid by construction; no I/O |
 //! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; pure functions |
-//! | [`token`] | the HSM: module, login, keys, sessions on threads of their own; the only room that names cryptoki |
+//! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble |
 //! | [`custody`] | the life of a DSC; so far the CSCA of development; the only room that names rcgen |
 //! | [`service`] | the gRPC edge: admission, conversion, status codes, health; the only room that names tonic and prost |
@@ -37,6 +37,8 @@
 //!   otherwise, never clipped. tests/it/service.rs
 //! - **One item's failure never fails its neighbours; results come in request order, one each.** tests/it/service.rs
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
+//! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
+//!   crashes or hangs is replaced without an item lost. tests/it/workers.rs
 //! - **A session belongs to one thread; any failed call discards it; a refused PIN is never tried again.** token/
 //! - **Every queue is bounded;** past its bound a call hears RESOURCE_EXHAUSTED with a delay, at once. tests/it/service.rs
 //! - **No unsafe code** in the library or the binary. tests/it/layering.rs

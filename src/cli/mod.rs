@@ -9,6 +9,7 @@ mod rules;
 mod sample;
 mod serve;
 mod sign;
+mod token_worker;
 mod verify;
 
 use std::io::Write;
@@ -51,6 +52,8 @@ enum Command {
     Sample(sample::SampleArgs),
     Qr(qr::QrArgs),
     Rules(rules::RulesArgs),
+    #[command(hide = true)]
+    TokenWorker(token_worker::TokenWorkerArgs),
 }
 
 /// Reads the command line, does what it says, and gives the exit code.
@@ -60,7 +63,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    start_logging();
+    start_logging(matches!(cli.command, Command::TokenWorker(_)));
     let done = match &cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Dev(args) => dev::run(args),
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Sample(args) => sample::run_to_stdout(args),
         Command::Qr(args) => qr::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::TokenWorker(args) => token_worker::run(args),
     };
     crate::token::finalize_modules();
     done.unwrap_or_else(|error| {
@@ -84,9 +88,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// Logs go to stderr; `SCEAU_LOG` sets what is logged (`info` by default, like `sceau=debug`).
-fn start_logging() {
+/// Logs go to stderr; `SCEAU_LOG` sets what is logged (`info` by default, like `sceau=debug`). A worker's lines have no time
+/// and no colour: its supervisor writes them into the log of the service.
+fn start_logging(is_worker: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SCEAU_LOG").unwrap_or_else(|_| "info".into());
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false).init();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && !is_worker;
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false);
+    if is_worker { log.without_time().init() } else { log.init() }
 }

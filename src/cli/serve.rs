@@ -1,9 +1,8 @@
 //! `sceau serve`: from a configuration to a running service.
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::config::{Config, DscFile};
 use crate::domain::{Clock, Dsc, SystemClock, pem};
 use crate::service::{self, Parts};
 use crate::sign::{Keyring, LiveKeyring, Signer, SigningKey};
-use crate::token::{Pkcs11Token, Token, TokenSpec, WantedKey};
+use crate::token::{SupervisedToken, Token, TokenSpec, WantedKey, WorkerCommand};
 
 /// Serve the signing API.
 ///
@@ -41,15 +40,15 @@ pub(crate) struct ServeArgs {
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let listen = args.listen.unwrap_or(config.listen);
-    serve(&config, listen)
+    serve(&config, &args.config, listen)
 }
 
 /// Serves a configuration at an address until a signal ends it.
-pub(crate) fn serve(config: &Config, listen: SocketAddr) -> anyhow::Result<ExitCode> {
+pub(crate) fn serve(config: &Config, file: &Path, listen: SocketAddr) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(listen.ip().is_loopback(), "the service speaks plain text, so it listens on loopback only; {listen} is not");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let parts = assemble(config).await?;
+        let parts = assemble(config, file).await?;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         // Before the address is told: whoever reads it may send a signal at once.
         let shutdown = shutdown_signal()?;
@@ -61,38 +60,32 @@ pub(crate) fn serve(config: &Config, listen: SocketAddr) -> anyhow::Result<ExitC
 }
 
 /// Opens the tokens, proves the keys, and puts the signer together.
-async fn assemble(config: &Config) -> anyhow::Result<Parts> {
+async fn assemble(config: &Config, file: &Path) -> anyhow::Result<Parts> {
     if !config.signer.check_signatures {
         tracing::warn!("signatures leave UNCHECKED: skip_signature_check_at_own_risk is set");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let keys = open_keys(config, clock.as_ref()).await?;
+    let keys = open_keys(config, file, clock.as_ref()).await?;
     let keyring = Arc::new(LiveKeyring::new(Keyring::new(keys)?));
     let signer =
         Signer::new(keyring, clock, config.uvci_maker.clone(), config.signer).context("cannot start the encoding threads")?;
     Ok(Parts { signer: Arc::new(signer), profiles: config.profiles.clone(), limits: config.limits })
 }
 
-async fn open_keys(config: &Config, clock: &dyn Clock) -> anyhow::Result<Vec<Arc<SigningKey>>> {
-    let mut by_token: HashMap<&str, Vec<Dsc>> = HashMap::new();
-    for file in &config.dscs {
-        let dsc = read_dsc(file)?;
-        warn_of_validity(&dsc, clock);
-        by_token.entry(&file.token).or_default().push(dsc);
-    }
+async fn open_keys(config: &Config, file: &Path, clock: &dyn Clock) -> anyhow::Result<Vec<Arc<SigningKey>>> {
     let mut keys = Vec::new();
     for spec in &config.tokens {
-        if let Some(dscs) = by_token.remove(spec.name.as_str()) {
-            keys.extend(open_token(spec, dscs).await.with_context(|| format!("token {:?}", spec.name))?);
+        let dscs = dscs_of(config, &spec.name)?;
+        dscs.iter().for_each(|dsc| warn_of_validity(dsc, clock));
+        if !dscs.is_empty() {
+            keys.extend(open_token(spec, file, dscs).await.with_context(|| format!("token {:?}", spec.name))?);
         }
     }
     Ok(keys)
 }
 
-async fn open_token(spec: &TokenSpec, dscs: Vec<Dsc>) -> anyhow::Result<Vec<Arc<SigningKey>>> {
-    let wanted = dscs.iter().map(|dsc| WantedKey { name: dsc.kid().to_string(), public_key: dsc.public_key().clone() }).collect();
-    let (token, handles) = Pkcs11Token::open(spec, wanted)?;
-    tracing::info!(token = spec.name, sessions = token.sessions(), "token open");
+async fn open_token(spec: &TokenSpec, file: &Path, dscs: Vec<Dsc>) -> anyhow::Result<Vec<Arc<SigningKey>>> {
+    let (token, handles) = SupervisedToken::start(spec, worker_command(spec, file)?, &wanted(&dscs))?;
     let token: Arc<dyn Token> = Arc::new(token);
     let mut keys = Vec::with_capacity(dscs.len());
     for (dsc, handle) in dscs.into_iter().zip(handles) {
@@ -102,6 +95,25 @@ async fn open_token(spec: &TokenSpec, dscs: Vec<Dsc>) -> anyhow::Result<Vec<Arc<
         tracing::info!(%kid, subject, ?types, %not_after, "DSC ready: its key has signed and the signature verifies");
     }
     Ok(keys)
+}
+
+/// This program again, as `sceau token-worker` on the same configuration.
+fn worker_command(spec: &TokenSpec, file: &Path) -> anyhow::Result<WorkerCommand> {
+    let file = file.canonicalize().with_context(|| format!("cannot reach {}", file.display()))?;
+    let file = file.to_str().context("the path of the configuration is not UTF-8")?.to_owned();
+    let program = std::env::current_exe().context("cannot find this program to start workers")?;
+    let arguments = vec!["token-worker".to_owned(), "--config".to_owned(), file, "--token".to_owned(), spec.name.clone()];
+    Ok(WorkerCommand { program, arguments })
+}
+
+/// The DSCs whose keys a token holds, in the order of the configuration: supervisor and worker number keys by it.
+pub(crate) fn dscs_of(config: &Config, token: &str) -> anyhow::Result<Vec<Dsc>> {
+    config.dscs.iter().filter(|file| file.token == token).map(read_dsc).collect()
+}
+
+/// The keys of DSCs, by their kids.
+pub(crate) fn wanted(dscs: &[Dsc]) -> Vec<WantedKey> {
+    dscs.iter().map(|dsc| WantedKey { name: dsc.kid().to_string(), public_key: dsc.public_key().clone() }).collect()
 }
 
 fn read_dsc(file: &DscFile) -> anyhow::Result<Dsc> {

@@ -87,6 +87,30 @@ pub enum TokenError {
         /// What is wrong.
         source: Box<Self>,
     },
+    /// A failure inside a worker process.
+    #[error("{message}")]
+    Worker {
+        /// What to do about it.
+        disposition: Disposition,
+        /// The failure, in words.
+        message: String,
+    },
+    /// A worker process cannot be started, or cannot be understood.
+    #[error("the worker process of the token {token:?}: {reason}")]
+    Process {
+        /// The token.
+        token: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Every worker of the token is down.
+    #[error("the token {token:?} is down: {reason}; it is started again and again until it signs")]
+    Down {
+        /// The token.
+        token: String,
+        /// What its last worker said.
+        reason: String,
+    },
     /// Every slot holds a token.
     #[error("the module has no free slot to initialise a token in")]
     NoFreeSlot,
@@ -152,7 +176,10 @@ impl TokenError {
             Self::Key { source, .. } => source.disposition(),
             Self::PinUnreadable { .. } | Self::PinAtRisk { .. } | Self::PinRefused { .. } => Disposition::LatchPin,
             Self::SignatureLength { .. } => Disposition::ReplaceSession,
-            Self::Module { .. } | Self::Absent { .. } | Self::Closed => Disposition::TokenGone,
+            Self::Worker { disposition, .. } => *disposition,
+            Self::Module { .. } | Self::Absent { .. } | Self::Process { .. } | Self::Down { .. } | Self::Closed => {
+                Disposition::TokenGone
+            }
             _ => Disposition::StopKey,
         }
     }

@@ -1,11 +1,18 @@
 //! The HSM. The only room that names cryptoki.
 //!
-//! [`Token`] is all that the rest of the house sees: digests in, one result each out, in order. [`Pkcs11Token`] is
-//! the real one: long-lived sessions, each on a thread of its own that does nothing but sign. A worker process would
-//! stand behind the same trait.
+//! [`Token`] is all that the rest of the house sees: digests in, one result each out, in order.
 //!
-//! Reading order: this page, [`error`] (what a failure means), `module` and `login` (how a token is reached), `key`
-//! (how a key is found and what it must be), `pool` (who signs next).
+//! ```text
+//! sceau serve                                    sceau token-worker, one or more a token
+//! SupervisedToken: queue -> keeper, a thread a worker == frames over stdin and stdout ==> Pkcs11Token: queue -> sessions, a thread each
+//! ```
+//!
+//! [`SupervisedToken`] is what a service uses: it starts workers, feeds them, kills and replaces them. [`Pkcs11Token`] is what
+//! a worker holds: long-lived sessions that do nothing but sign. Both take from the same kind of queue, interactive work first.
+//!
+//! Reading order: this page, [`error`] (what a failure means), `queue` (who signs next), `module` and `login` (how a token is
+//! reached), `key` (how a key is found and what it must be), `session` and `pool` (signing), `wire`, `worker` and `supervisor`
+//! (the processes).
 
 pub mod error;
 mod key;
@@ -14,15 +21,20 @@ mod login;
 mod module;
 pub mod pin;
 mod pool;
+mod queue;
 mod session;
 #[cfg(any(test, feature = "software-token"))]
 pub mod software;
+mod supervisor;
+mod wire;
+mod worker;
 
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::domain::{Digest, Lane, PublicKey, Signature};
 
@@ -31,6 +43,8 @@ pub use keygen::{KeyKind, TokenAdmin};
 pub use module::finalize_modules;
 pub use pin::PinSource;
 pub use pool::Pkcs11Token;
+pub use supervisor::{SupervisedToken, WorkerCommand};
+pub use worker::{WorkerEnd, run_worker};
 
 /// A thing that holds keys and signs digests with them.
 pub trait Token: Send + Sync + fmt::Debug {
@@ -88,8 +102,14 @@ pub struct TokenSpec {
     pub serial: Option<String>,
     /// Where the user's PIN is.
     pub pin: PinSource,
-    /// How many sessions sign at the same time; `None` takes one a core.
+    /// How many worker processes; `None` takes one a core where the token computes here, one where it is a device.
+    pub workers: Option<usize>,
+    /// How many sessions a worker; `None` takes one where the token computes here, 16 where it is a device.
     pub sessions: Option<usize>,
+    /// What a worker's environment has besides this process's: SoftHSM, for one, is configured by it.
+    pub environment: Vec<(String, String)>,
+    /// How long a worker may take over what it was given before it counts as hung.
+    pub hang_timeout: Duration,
     /// Attributes that a key need not have, by name; each is warned of at every start.
     pub relaxed: Vec<KeyAttribute>,
 }

@@ -37,6 +37,11 @@ impl SigningSession {
             .try_for_each(|key| key::check_attributes(&self.session, key.handle, relaxed).map_err(|error| error.about(&key.name)))
     }
 
+    /// How many keys there are.
+    pub(super) const fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Signs one digest.
     pub(super) fn sign(&self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
         let key = self.keys.get(key.0).ok_or(TokenError::KeyAbsent { what: "key of that number" })?;

@@ -12,3 +12,4 @@ mod softhsm;
 mod support;
 mod testdata;
 mod vectors;
+mod workers;

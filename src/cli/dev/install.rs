@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::SecretString;
@@ -39,7 +40,7 @@ pub(super) fn install(dir: &Path, module: &Path, now: NumericDate) -> anyhow::Re
     let admin = TokenAdmin::open(&spec).context("cannot log in to the token")?;
     let trust = issue_certificates(dir, &admin, now)?;
     write(&dir.join("trust.pem"), &trust)?;
-    write(&dir.join(CONFIG), &config_text(module))?;
+    write(&dir.join(CONFIG), &config_text(dir, module))?;
     tracing::info!(config = %dir.join(CONFIG).display(), "made a token, a CSCA and two DSCs");
     Ok(())
 }
@@ -51,7 +52,10 @@ fn token_spec(dir: &Path, module: &Path) -> TokenSpec {
         label: TOKEN_LABEL.to_owned(),
         serial: None,
         pin: PinSource::File(dir.join(PIN)),
+        workers: None,
         sessions: None,
+        environment: Vec::new(),
+        hang_timeout: Duration::from_secs(10),
         relaxed: Vec::new(),
     }
 }
@@ -87,10 +91,11 @@ fn key(admin: &TokenAdmin, kind: KeyKind, label: &str) -> anyhow::Result<PublicK
     }
 }
 
-fn config_text(module: &Path) -> String {
+fn config_text(dir: &Path, module: &Path) -> String {
+    let conf = dir.join("softhsm2.conf");
     format!(
         r#"# Made by `sceau dev`; hsm-config/sceau.toml explains every key.
-# FOR DEVELOPMENT ONLY. Started by hand, SoftHSM wants SOFTHSM2_CONF to name the softhsm2.conf of this folder.
+# FOR DEVELOPMENT ONLY.
 
 [server]
 listen = "127.0.0.1:7443"
@@ -103,6 +108,7 @@ name = "softhsm"
 module = {module:?}
 label = "{TOKEN_LABEL}"
 pin_file = "{PIN}"
+environment = {{ SOFTHSM2_CONF = {conf:?} }}
 
 [[dsc]]
 certificate = "dsc-es256.pem"

@@ -5,7 +5,6 @@ mod softhsm;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -50,25 +49,31 @@ pub(crate) fn run(args: &DevArgs) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&args.dir).with_context(|| format!("cannot make {}", args.dir.display()))?;
     let dir = args.dir.canonicalize().with_context(|| format!("cannot reach {}", args.dir.display()))?;
     let conf = softhsm::write_conf(&dir)?;
-    if !softhsm::is_configured(&conf) {
-        return Err(run_again_with(&conf));
+    if softhsm::is_configured(&conf) && args.init_only {
+        install::install(&dir, &module, SystemClock.now())?;
+        return Ok(ExitCode::SUCCESS);
     }
     warn_loudly(&dir)?;
-    install::install(&dir, &module, SystemClock.now())?;
+    let file = dir.join(install::CONFIG);
+    if !file.exists() {
+        install_in_a_process(&dir, &module, &conf)?;
+    }
     if args.init_only {
         return Ok(ExitCode::SUCCESS);
     }
-    let config = Config::load(&dir.join(install::CONFIG))?;
-    super::serve::serve(&config, args.listen)
+    let config = Config::load(&file)?;
+    super::serve::serve(&config, &file, args.listen)
 }
 
-/// SoftHSM finds its tokens by an environment variable, which a process cannot safely set for itself: this one begins
-/// again in its own place, with the variable set.
-fn run_again_with(conf: &Path) -> anyhow::Error {
-    let again = std::env::current_exe()
-        .map(|program| Command::new(program).args(std::env::args_os().skip(1)).env(CONF_VARIABLE, conf).exec());
-    let error = again.unwrap_or_else(|error| error);
-    anyhow::Error::new(error).context(format!("cannot begin again with {CONF_VARIABLE} set"))
+/// Makes the folder in a process of its own: this one will face the network and never loads the module; and SoftHSM finds its
+/// tokens by an environment variable, which a process cannot safely set for itself.
+fn install_in_a_process(dir: &Path, module: &Path, conf: &Path) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("cannot find this program to start it again")?;
+    let mut command = Command::new(program);
+    command.args(["dev", "--init-only", "--dir"]).arg(dir).arg("--module").arg(module).env(CONF_VARIABLE, conf);
+    let status = command.status().context("cannot start this program again")?;
+    anyhow::ensure!(status.success(), "the folder could not be made");
+    Ok(())
 }
 
 fn warn_loudly(dir: &Path) -> std::io::Result<()> {

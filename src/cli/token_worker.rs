@@ -1,0 +1,31 @@
+//! `sceau token-worker`: started by `sceau serve`, once for each process that a token has.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::serve::{dscs_of, wanted};
+use crate::config::Config;
+use crate::token::run_worker;
+
+/// Hold one token's module, PIN and sessions, and sign what the supervisor sends over stdin.
+#[derive(Debug, Args)]
+pub(crate) struct TokenWorkerArgs {
+    /// The configuration file of the service
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The name of the token
+    #[arg(long, value_name = "NAME")]
+    token: String,
+}
+
+pub(crate) fn run(args: &TokenWorkerArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.config)?;
+    let spec = config.tokens.iter().find(|token| token.name == args.token);
+    let spec = spec.with_context(|| format!("there is no token {:?} in {}", args.token, args.config.display()))?;
+    let dscs = dscs_of(&config, &spec.name)?;
+    run_worker(spec, wanted(&dscs))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,347 @@
+//! What supervisor and worker say to each other over the worker's stdin and stdout.
+//!
+//! ```text
+//! frame   = length u32, kind u8, body                       all integers big-endian; length counts kind and body
+//! SIGN    = 1: id u64, key u16, lane u8, count u16, count × 32 bytes of digest                      to the worker
+//! READY   = 2: version u16, sessions u16, local u8, count u16, count × 32 bytes (SHA-256 of a public key)
+//! FAILED  = 3: disposition u8, message utf-8                                   the worker could not start, and ends
+//! SIGNED  = 4: id u64, count u16, count × result                               from the worker, in the order of SIGN
+//! result  = length u16, signature  |  0xffff, disposition u8, length u16, message utf-8
+//! ```
+//!
+//! A frame is read whole and checked whole; whatever does not fit ends the conversation.
+
+use std::io::{self, Read, Write};
+
+use super::{Disposition, TokenError};
+use crate::domain::{Digest, Lane, PublicKey, Signature};
+
+/// The version of the protocol. Both ends are the same binary; a half-finished upgrade is found by it.
+pub(super) const VERSION: u16 = 1;
+
+/// The largest frame: a full piece of PS256-4096 signatures is 17 KB.
+const MAX_FRAME_BYTES: usize = 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 1024;
+
+/// From the supervisor.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SignFrame {
+    pub(super) id: u64,
+    pub(super) key: u16,
+    pub(super) lane: Lane,
+    pub(super) digests: Vec<Digest>,
+}
+
+/// From the worker.
+#[derive(Debug)]
+pub(super) enum WorkerFrame {
+    Ready(Ready),
+    Failed(WorkerError),
+    Signed { id: u64, results: Vec<Result<Signature, WorkerError>> },
+}
+
+/// A worker that can sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ready {
+    pub(super) sessions: u16,
+    /// Whether the token computes on this machine, so that a core bounds a session.
+    pub(super) local: bool,
+    /// What the worker's own configuration lets it sign with.
+    pub(super) keys: Vec<[u8; 32]>,
+}
+
+/// A [`TokenError`] as far as it crosses the process boundary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WorkerError {
+    pub(super) disposition: Disposition,
+    pub(super) message: String,
+}
+
+impl From<WorkerError> for TokenError {
+    fn from(WorkerError { disposition, message }: WorkerError) -> Self {
+        Self::Worker { disposition, message }
+    }
+}
+
+impl From<&TokenError> for WorkerError {
+    fn from(error: &TokenError) -> Self {
+        Self { disposition: error.disposition(), message: error.to_string() }
+    }
+}
+
+/// How a key is named on the wire.
+pub(super) fn key_hash(key: &PublicKey) -> [u8; 32] {
+    *match key {
+        PublicKey::P256 { point } => Digest::of(point),
+        PublicKey::Rsa { der, .. } => Digest::of(der),
+    }
+    .as_bytes()
+}
+
+const SIGN: u8 = 1;
+const READY: u8 = 2;
+const FAILED: u8 = 3;
+const SIGNED: u8 = 4;
+const ERROR_RESULT: u16 = 0xffff;
+
+impl SignFrame {
+    /// Appends the frame.
+    pub(super) fn encode(id: u64, key: u16, lane: Lane, digests: &[Digest], out: &mut Vec<u8>) {
+        frame(SIGN, out, |out| {
+            out.extend(id.to_be_bytes());
+            out.extend(key.to_be_bytes());
+            out.push(u8::from(lane == Lane::Bulk));
+            out.extend(count(digests.len()));
+            digests.iter().for_each(|digest| out.extend(digest.as_bytes()));
+        });
+    }
+
+    fn decode(kind: u8, body: &mut Body<'_>) -> Option<Self> {
+        if kind != SIGN {
+            return None;
+        }
+        let (id, key) = (body.u64()?, body.u16()?);
+        let lane = if body.u8()? == 0 { Lane::Interactive } else { Lane::Bulk };
+        let count = body.u16()?;
+        let digests = (0..count).map(|_| body.array::<32>().map(Digest::from_bytes)).collect::<Option<_>>()?;
+        Some(Self { id, key, lane, digests })
+    }
+
+    /// Reads the next frame; nothing at the end of the conversation.
+    pub(super) fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
+        read_frame(input, Self::decode)
+    }
+}
+
+impl WorkerFrame {
+    /// Appends the frame.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Ready(ready) => frame(READY, out, |out| {
+                out.extend(VERSION.to_be_bytes());
+                out.extend(ready.sessions.to_be_bytes());
+                out.push(u8::from(ready.local));
+                out.extend(count(ready.keys.len()));
+                ready.keys.iter().for_each(|key| out.extend(key));
+            }),
+            Self::Failed(error) => frame(FAILED, out, |out| {
+                out.push(disposition_code(error.disposition));
+                out.extend(bounded(&error.message));
+            }),
+            Self::Signed { id, results } => frame(SIGNED, out, |out| {
+                out.extend(id.to_be_bytes());
+                out.extend(count(results.len()));
+                results.iter().for_each(|result| encode_result(result, out));
+            }),
+        }
+    }
+
+    fn decode(kind: u8, body: &mut Body<'_>) -> Option<Self> {
+        match kind {
+            READY if body.u16()? == VERSION => {
+                let (sessions, local, count) = (body.u16()?, body.u8()? != 0, body.u16()?);
+                let keys = (0..count).map(|_| body.array::<32>()).collect::<Option<_>>()?;
+                Some(Self::Ready(Ready { sessions, local, keys }))
+            }
+            FAILED => {
+                let disposition = disposition_of_code(body.u8()?)?;
+                let message = body.rest_text()?;
+                Some(Self::Failed(WorkerError { disposition, message }))
+            }
+            SIGNED => {
+                let (id, count) = (body.u64()?, body.u16()?);
+                let results = (0..count).map(|_| decode_result(body)).collect::<Option<_>>()?;
+                Some(Self::Signed { id, results })
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads the next frame; nothing at the end of the conversation.
+    pub(super) fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
+        read_frame(input, Self::decode)
+    }
+}
+
+/// Writes whole frames.
+pub(super) fn send(output: &mut impl Write, frames: &[u8]) -> io::Result<()> {
+    output.write_all(frames)?;
+    output.flush()
+}
+
+fn encode_result(result: &Result<Signature, WorkerError>, out: &mut Vec<u8>) {
+    match result {
+        Ok(signature) => {
+            out.extend(count(signature.as_bytes().len()));
+            out.extend(signature.as_bytes());
+        }
+        Err(error) => {
+            out.extend(ERROR_RESULT.to_be_bytes());
+            out.push(disposition_code(error.disposition));
+            let message = bounded(&error.message);
+            out.extend(count(message.len()));
+            out.extend(message);
+        }
+    }
+}
+
+fn decode_result(body: &mut Body<'_>) -> Option<Result<Signature, WorkerError>> {
+    let len = body.u16()?;
+    if len != ERROR_RESULT {
+        return Some(Ok(Signature::new(body.take(len.into())?.to_vec())));
+    }
+    let (disposition, len) = (disposition_of_code(body.u8()?)?, body.u16()?);
+    let message = std::str::from_utf8(body.take(len.into())?).ok()?.to_owned();
+    Some(Err(WorkerError { disposition, message }))
+}
+
+/// The start of a message, cut at a character.
+fn bounded(message: &str) -> &[u8] {
+    let end = (0..=MAX_MESSAGE_BYTES.min(message.len())).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0);
+    &message.as_bytes()[..end]
+}
+
+/// Counts on the wire are of pieces, keys and signatures, all far below 65,535.
+fn count(len: usize) -> [u8; 2] {
+    u16::try_from(len).expect("pieces, keys and signatures are small").to_be_bytes()
+}
+
+fn frame(kind: u8, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend([0; 4]);
+    out.push(kind);
+    body(out);
+    let len = u32::try_from(out.len() - start - 4).expect("a frame is small");
+    out[start..start + 4].copy_from_slice(&len.to_be_bytes());
+}
+
+fn read_frame<T>(input: &mut impl Read, decode: impl FnOnce(u8, &mut Body<'_>) -> Option<T>) -> io::Result<Option<T>> {
+    let mut head = [0; 4];
+    match input.read_exact(&mut head) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let len = u32::from_be_bytes(head) as usize;
+    if !(1..=MAX_FRAME_BYTES).contains(&len) {
+        return Err(malformed());
+    }
+    let mut bytes = vec![0; len];
+    input.read_exact(&mut bytes)?;
+    let mut body = Body(&bytes[1..]);
+    let decoded = decode(bytes[0], &mut body).filter(|_| body.0.is_empty());
+    decoded.map(Some).ok_or_else(malformed)
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a frame that is none, or of another version of sceau")
+}
+
+/// What is left of a frame.
+struct Body<'f>(&'f [u8]);
+
+impl<'f> Body<'f> {
+    fn take(&mut self, len: usize) -> Option<&'f [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn rest_text(&mut self) -> Option<String> {
+        let rest = self.take(self.0.len())?;
+        String::from_utf8(rest.to_vec()).ok()
+    }
+}
+
+const DISPOSITIONS: [Disposition; 6] = [
+    Disposition::ReplaceSession,
+    Disposition::LogInAgain,
+    Disposition::TokenGone,
+    Disposition::Overloaded,
+    Disposition::LatchPin,
+    Disposition::StopKey,
+];
+
+fn disposition_code(disposition: Disposition) -> u8 {
+    DISPOSITIONS.iter().position(|known| *known == disposition).map_or(u8::MAX, |at| at as u8)
+}
+
+fn disposition_of_code(code: u8) -> Option<Disposition> {
+    DISPOSITIONS.get(usize::from(code)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_back(frame: &WorkerFrame) -> WorkerFrame {
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        WorkerFrame::read(&mut bytes.as_slice()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_sent_is_what_is_read() {
+        let digests = vec![Digest::of(b"a"), Digest::of(b"b")];
+        let mut bytes = Vec::new();
+        SignFrame::encode(7, 1, Lane::Bulk, &digests, &mut bytes);
+        SignFrame::encode(8, 0, Lane::Interactive, &digests[..1], &mut bytes);
+        let mut input = bytes.as_slice();
+        assert_eq!(
+            SignFrame::read(&mut input).unwrap().unwrap(),
+            SignFrame { id: 7, key: 1, lane: Lane::Bulk, digests: digests.clone() }
+        );
+        assert_eq!(SignFrame::read(&mut input).unwrap().unwrap().lane, Lane::Interactive);
+        assert!(SignFrame::read(&mut input).unwrap().is_none());
+
+        let ready = Ready { sessions: 3, local: true, keys: vec![[5; 32]] };
+        assert!(matches!(read_back(&WorkerFrame::Ready(ready.clone())), WorkerFrame::Ready(read) if read == ready));
+        let error = WorkerError { disposition: Disposition::LatchPin, message: "é".repeat(900) };
+        let WorkerFrame::Failed(read) = read_back(&WorkerFrame::Failed(error.clone())) else { panic!("FAILED") };
+        assert_eq!((read.disposition, read.message.len()), (Disposition::LatchPin, 1024));
+        let results = vec![Ok(Signature::new(vec![1; 64])), Err(WorkerError { message: "gone".into(), ..error })];
+        let WorkerFrame::Signed { id, results: read } = read_back(&WorkerFrame::Signed { id: 9, results: results.clone() })
+        else {
+            panic!("SIGNED")
+        };
+        assert_eq!((id, read), (9, results));
+    }
+
+    #[test]
+    fn another_version_is_no_frame() {
+        let mut bytes = Vec::new();
+        WorkerFrame::Ready(Ready { sessions: 1, local: false, keys: vec![] }).encode(&mut bytes);
+        bytes[6] += 1;
+        assert!(WorkerFrame::read(&mut bytes.as_slice()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0u8..6) {
+            let mut framed = (bytes.len() as u32 + 1).to_be_bytes().to_vec();
+            framed.push(kind);
+            framed.extend(&bytes);
+            for input in [&bytes, &framed] {
+                let _ = SignFrame::read(&mut input.as_slice());
+                let _ = WorkerFrame::read(&mut input.as_slice());
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Worker processes: who holds what, and what happens when they die, hang, or lose their supervisor.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{DevServer, edit, read_endpoint, run, sceau};
+use crate::testdata::read;
+
+/// Guards against hanging; nothing here is about speed.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// The processes whose parent is another.
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    processes.filter(|pid| parent_of(*pid) == Some(parent)).collect()
+}
+
+/// The second field behind the name in parentheses; nothing for a process that has ended.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    (fields.next()? != "Z").then(|| fields.next()?.parse().ok())?
+}
+
+fn loads_softhsm(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default().contains("libsofthsm2")
+}
+
+fn send(signal: &str, pid: u32) {
+    // It may have ended by itself.
+    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < BOUND, "{what} within {BOUND:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Samples, signed in the background; the first certificates are there when this returns.
+struct Job {
+    child: std::process::Child,
+    input: std::path::PathBuf,
+    out: std::path::PathBuf,
+}
+
+impl Job {
+    fn start(endpoint: &str, dir: &Path, count: u32) -> Self {
+        let (input, out) = (dir.join("in.ndjson"), dir.join("out.ndjson"));
+        assert_eq!(run(sceau().args(["sample", "--count", &count.to_string(), "--out"]).arg(&input)).code, Some(0));
+        let mut command = sceau();
+        command.args(["sign", "--batch", "100", "--endpoint", endpoint, "--in"]).arg(&input).arg("--out").arg(&out);
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        wait_until("first certificates", || fs::metadata(&out).is_ok_and(|file| file.len() > 0));
+        Self { child, input, out }
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end: every item once, in order, and every certificate valid.
+    fn finish(mut self, trust: &Path) {
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        let ids = |path: &Path| -> Vec<String> {
+            let id = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+            read(path).lines().map(id).collect()
+        };
+        assert_eq!(ids(&self.out), ids(&self.input));
+        let ran = run(sceau().args(["verify", "--strict", "--trust"]).arg(trust).arg("--in").arg(&self.out));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn only_workers_load_the_module_and_they_end_with_the_service() {
+    let server = DevServer::start();
+    let pid = server.pid();
+    assert!(!loads_softhsm(pid), "the process that faces the network never loads the module");
+    let workers = children_of(pid);
+    assert!(!workers.is_empty());
+    // The first signs already; the others are still starting.
+    wait_until("every worker loads it", || workers.iter().all(|worker| loads_softhsm(*worker)));
+    assert_eq!(server.terminate(), Some(0));
+    wait_until("the workers end", || workers.iter().all(|worker| !loads_softhsm(*worker)));
+}
+
+#[test]
+fn workers_of_a_service_that_is_killed_end_by_themselves() {
+    let server = DevServer::start();
+    let workers = children_of(server.pid());
+    send("-KILL", server.pid());
+    wait_until("the workers end", || workers.iter().all(|worker| !loads_softhsm(*worker)));
+}
+
+#[test]
+fn killed_workers_cost_no_item() {
+    let (server, home) = (DevServer::start(), tempfile::tempdir().unwrap());
+    let mut job = Job::start(&server.endpoint, home.path(), 12_000);
+    let mut kills = 0;
+    while kills < 10 && job.is_running() {
+        let workers = children_of(server.pid());
+        if let Some(worker) = workers.get(kills % workers.len().max(1)) {
+            send("-KILL", *worker);
+            kills += 1;
+        }
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    assert!(kills >= 3, "{kills} kills fell into the job");
+    job.finish(&server.trust());
+}
+
+#[test]
+fn a_worker_that_hangs_is_killed_and_replaced_and_costs_no_item() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = home.path().join("dev");
+    assert_eq!(run(sceau().args(["dev", "--init-only", "--dir"]).arg(&dev)).code, Some(0));
+    edit(&dev.join("sceau.toml"), "label = \"sceau-dev\"", "label = \"sceau-dev\"\nworkers = 2\nhang_timeout_ms = 1500");
+    let mut command = sceau();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dev.join("sceau.toml"));
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let endpoint = read_endpoint(&mut server);
+    let job = Job::start(&endpoint, home.path(), 3_000);
+    let workers = children_of(server.id());
+    workers.iter().for_each(|worker| send("-STOP", *worker));
+    wait_until("both are replaced", || {
+        let now = children_of(server.id());
+        now.len() == 2 && now.iter().all(|worker| !workers.contains(worker))
+    });
+    job.finish(&dev.join("trust.pem"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn a_token_that_is_gone_is_refused_at_once_and_comes_back_by_itself() {
+    let (server, home) = (DevServer::start(), tempfile::tempdir().unwrap());
+    let input = home.path().join("one.ndjson");
+    assert_eq!(run(sceau().args(["sample", "--count", "1", "--out"]).arg(&input)).code, Some(0));
+    let (tokens, away) = (server.dir.join("tokens"), server.dir.join("away"));
+    fs::rename(&tokens, &away).unwrap();
+    children_of(server.pid()).into_iter().for_each(|worker| send("-KILL", worker));
+    let sign = |out: &str| {
+        run(sceau().args(["sign", "--endpoint", &server.endpoint, "--in"]).arg(&input).arg("--out").arg(home.path().join(out)))
+    };
+    let refused = sign("while-away");
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("UNAVAILABLE") && refused.stderr.contains("is down"), "{}", refused.stderr);
+    fs::rename(&away, &tokens).unwrap();
+    wait_until("it signs again", || sign("after").code == Some(0));
+}
+
+#[test]
+fn after_a_refused_pin_no_worker_tries_again() {
+    let server = DevServer::start();
+    let pin = server.dir.join("user.pin");
+    let right = read(&pin);
+    fs::write(&pin, "0000\n").unwrap();
+    children_of(server.pid()).into_iter().for_each(|worker| send("-KILL", worker));
+    wait_until("every worker is gone", || children_of(server.pid()).is_empty());
+    std::thread::sleep(Duration::from_secs(3));
+    fs::write(&pin, right).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(children_of(server.pid()), Vec::<u32>::new(), "an officer has to start the service again");
+}
