@@ -30,7 +30,7 @@ pub struct Parts {
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
 /// Serves gRPC in plain text on a listener: the signer, health and reflection. When `shutdown` is ready, health says
-/// NOT_SERVING, no new call is taken, and those that are in work are answered, within [`LONGEST_DRAIN`].
+/// NOT_SERVING, no new call is taken, and those that are in work are answered, within 20 seconds.
 ///
 /// # Errors
 /// Where the transport fails.
