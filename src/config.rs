@@ -15,7 +15,7 @@ use crate::domain::{Algorithm, Country, Rule, RuleSet, Rulebook, UvciMaker, Valu
 use crate::service::Limits;
 use crate::sign::{Durations, Profile, SignerSettings};
 use crate::token::pin::check_mode;
-use crate::token::{KeyAttribute, PinSource, TokenSpec};
+use crate::token::{KeyAttribute, PinLatch, PinSource, TokenSpec};
 
 /// A configuration that holds together.
 #[derive(Debug)]
@@ -71,6 +71,25 @@ impl Config {
     }
 }
 
+impl Config {
+    /// A token by its name.
+    ///
+    /// # Errors
+    /// Says which tokens there are.
+    pub fn token(&self, name: &str) -> Result<&TokenSpec, UnknownToken> {
+        let known = || self.tokens.iter().map(|token| token.name.clone()).collect();
+        self.tokens.iter().find(|token| token.name == name).ok_or_else(|| UnknownToken { name: name.to_owned(), known: known() })
+    }
+}
+
+/// A name that no token has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no token {name:?}; there are {}", .known.join(", "))]
+pub struct UnknownToken {
+    name: String,
+    known: Vec<String>,
+}
+
 // ---- the file as it stands -------------------------------------------------------------------------------------------
 
 #[derive(Debug, Deserialize)]
@@ -91,6 +110,7 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct ServerSection {
     listen: SocketAddr,
+    state_dir: PathBuf,
     max_batch_items: usize,
     max_request_bytes: usize,
     max_payload_bytes: usize,
@@ -103,6 +123,7 @@ impl Default for ServerSection {
         let limits = Limits::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
+            state_dir: PathBuf::from("state"),
             max_batch_items: limits.max_batch_items,
             max_request_bytes: limits.max_request_bytes,
             max_payload_bytes: Rulebook::DEFAULT_MAX_PAYLOAD_BYTES,
@@ -227,7 +248,8 @@ impl Check<'_> {
         self.check_listen(file.server.listen);
         let value_sets = self.value_sets(file.signing.value_sets_dir.as_deref());
         let uvci_maker = self.uvci_maker(&file.signing.uvci_secret_file);
-        let tokens: Vec<TokenSpec> = file.tokens.into_iter().filter_map(|section| self.token(section)).collect();
+        let tokens: Vec<TokenSpec> =
+            file.tokens.into_iter().filter_map(|section| self.token(section, &file.server.state_dir)).collect();
         let dscs: Vec<DscFile> = file.dscs.into_iter().map(|section| self.dsc(section, &tokens)).collect();
         let max_payload_bytes = file.server.max_payload_bytes;
         let profiles: Vec<Arc<Profile>> =
@@ -327,7 +349,12 @@ impl Check<'_> {
         .ok()
     }
 
-    fn token(&mut self, section: TokenSection) -> Option<TokenSpec> {
+    fn token(&mut self, section: TokenSection, state_dir: &Path) -> Option<TokenSpec> {
+        if !is_file_name(&section.name) {
+            self.problem(format!("token {:?}: a name is of A-Z a-z 0-9 . _ -, and does not begin with a dot", section.name));
+            return None;
+        }
+        let latch = PinLatch::at(self.dir.join(state_dir).join(format!("{}.pin-latch", section.name)));
         let pin = match (section.pin_file, section.pin_variable) {
             (Some(file), None) => PinSource::File(self.dir.join(file)),
             (None, Some(name)) => PinSource::Variable(name),
@@ -345,6 +372,7 @@ impl Check<'_> {
             label: section.label,
             serial: section.serial,
             pin,
+            latch,
             workers: section.workers.number(),
             sessions: section.sessions.number(),
             environment: section.environment.into_iter().collect(),
@@ -400,6 +428,12 @@ impl Check<'_> {
         }
         rules
     }
+}
+
+/// Names of tokens are in file names.
+fn is_file_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !name.is_empty() && !name.starts_with('.') && name.len() <= 64 && name.bytes().all(is_plain)
 }
 
 fn days(days: u32) -> i64 {

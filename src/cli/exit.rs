@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, UnknownToken};
 use crate::domain::DscError;
 use crate::service::client::ClientError;
 use crate::sign::KeyringError;
@@ -24,7 +24,7 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() || cause.is::<KeyringError>() || cause.is::<DscError>() {
+    if cause.is::<ConfigError>() || cause.is::<UnknownToken>() || cause.is::<KeyringError>() || cause.is::<DscError>() {
         Some(CONFIG)
     } else if let Some(error) = cause.downcast_ref::<TokenError>() {
         Some(match error.disposition() {

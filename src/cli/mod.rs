@@ -9,6 +9,7 @@ mod rules;
 mod sample;
 mod serve;
 mod sign;
+mod token;
 mod token_worker;
 mod verify;
 
@@ -52,6 +53,7 @@ enum Command {
     Sample(sample::SampleArgs),
     Qr(qr::QrArgs),
     Rules(rules::RulesArgs),
+    Token(token::TokenArgs),
     #[command(hide = true)]
     TokenWorker(token_worker::TokenWorkerArgs),
 }
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Sample(args) => sample::run_to_stdout(args),
         Command::Qr(args) => qr::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::Token(args) => token::run(args),
         Command::TokenWorker(args) => token_worker::run(args),
     };
     crate::token::finalize_modules();

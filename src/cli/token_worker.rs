@@ -23,8 +23,7 @@ pub(crate) struct TokenWorkerArgs {
 
 pub(crate) fn run(args: &TokenWorkerArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
-    let spec = config.tokens.iter().find(|token| token.name == args.token);
-    let spec = spec.with_context(|| format!("there is no token {:?} in {}", args.token, args.config.display()))?;
+    let spec = config.token(&args.token).with_context(|| format!("{}", args.config.display()))?;
     let dscs = dscs_of(&config, &spec.name)?;
     run_worker(spec, wanted(&dscs))?;
     Ok(ExitCode::SUCCESS)

@@ -49,8 +49,16 @@ pub enum TokenError {
         /// What the flags say.
         reason: &'static str,
     },
+    /// A PIN was refused before, and no officer has looked since.
+    #[error("{why}, and no login is tried until an officer acts: put the right PIN in its place, then `sceau token unlatch` ({})", .path.display())]
+    PinLatched {
+        /// What happened.
+        why: &'static str,
+        /// The file that keeps it.
+        path: PathBuf,
+    },
     /// A PIN was refused once; it is not tried again.
-    #[error("the PIN was refused ({code:?}) and is not tried again; put the right PIN in its place and start again")]
+    #[error("the PIN was refused ({code:?}) and is not tried again; put the right PIN in its place, then `sceau token unlatch`")]
     PinRefused {
         /// The code of the refusal.
         code: RvError,
@@ -174,7 +182,9 @@ impl TokenError {
         match self {
             Self::Call { code, .. } => disposition_of(*code),
             Self::Key { source, .. } => source.disposition(),
-            Self::PinUnreadable { .. } | Self::PinAtRisk { .. } | Self::PinRefused { .. } => Disposition::LatchPin,
+            Self::PinUnreadable { .. } | Self::PinAtRisk { .. } | Self::PinLatched { .. } | Self::PinRefused { .. } => {
+                Disposition::LatchPin
+            }
             Self::SignatureLength { .. } => Disposition::ReplaceSession,
             Self::Worker { disposition, .. } => *disposition,
             Self::Module { .. } | Self::Absent { .. } | Self::Process { .. } | Self::Down { .. } | Self::Closed => {

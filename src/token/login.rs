@@ -98,10 +98,18 @@ pub(super) fn log_in(session: &Session, info: &TokenInfo, spec: &TokenSpec) -> R
         return Err(TokenError::PinAtRisk { reason: "the next wrong PIN locks the token" });
     }
     let pin = spec.pin.read()?;
-    match session.login(UserType::User, Some(&pin)) {
+    spec.latch.begin(info.user_pin_count_low())?;
+    let tried = session.login(UserType::User, Some(&pin));
+    if let Err(Error::Pkcs11(code, Function::Login)) = tried
+        && is_refusal(code)
+    {
+        spec.latch.refused()?;
+        return Err(TokenError::PinRefused { code });
+    }
+    spec.latch.clear();
+    match tried {
         // The process is logged in already, by another user of the same module.
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, Function::Login)) => Ok(()),
-        Err(Error::Pkcs11(code, Function::Login)) if is_refusal(code) => Err(TokenError::PinRefused { code }),
         Err(error) => Err(TokenError::of_call(error)),
     }
 }

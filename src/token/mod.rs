@@ -17,6 +17,7 @@
 pub mod error;
 mod key;
 mod keygen;
+mod latch;
 mod login;
 mod module;
 pub mod pin;
@@ -40,6 +41,7 @@ use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 pub use error::{Disposition, KeyAttribute, TokenError};
 pub use keygen::{KeyKind, TokenAdmin};
+pub use latch::PinLatch;
 pub use module::finalize_modules;
 pub use pin::PinSource;
 pub use pool::Pkcs11Token;
@@ -102,6 +104,8 @@ pub struct TokenSpec {
     pub serial: Option<String>,
     /// Where the user's PIN is.
     pub pin: PinSource,
+    /// Where it is kept on disk that a PIN was refused.
+    pub latch: PinLatch,
     /// How many worker processes; `None` takes one a core where the token computes here, one where it is a device.
     pub workers: Option<usize>,
     /// How many sessions a worker; `None` takes one where the token computes here, 16 where it is a device.

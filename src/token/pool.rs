@@ -118,7 +118,7 @@ struct Shared {
 
 fn spawn(shared: &Arc<Shared>, token: &str, number: usize, session: SigningSession) -> Result<JoinHandle<()>, TokenError> {
     let shared = Arc::clone(shared);
-    let signer = SessionThread { shared, token: token.to_owned(), session: Some(session) };
+    let signer = SessionThread { shared, token: token.to_owned(), session: Some(session), failing: false };
     std::thread::Builder::new()
         .name(format!("{token}-{number}"))
         .spawn(move || signer.run())
@@ -130,6 +130,8 @@ struct SessionThread {
     shared: Arc<Shared>,
     token: String,
     session: Option<SigningSession>,
+    /// Whether the last signature failed: an outage is one line in the log, not one a digest.
+    failing: bool,
 }
 
 impl SessionThread {
@@ -160,15 +162,27 @@ impl SessionThread {
     /// One signature; where the session is at fault, once more on a new one.
     fn sign(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
         let error = match self.try_sign(key, digest) {
-            Ok(signature) => return Ok(signature),
+            Ok(signature) => {
+                self.note(None);
+                return Ok(signature);
+            }
             Err(error) => error,
         };
-        tracing::warn!(token = self.token, %error, "a signature failed");
+        self.note(Some(&error));
         match error.disposition() {
             Disposition::ReplaceSession => self.try_sign(key, digest),
             Disposition::LogInAgain => self.shared.login.renew().and_then(|()| self.try_sign(key, digest)),
             _ => Err(error),
         }
+    }
+
+    fn note(&mut self, error: Option<&TokenError>) {
+        match (error, self.failing) {
+            (Some(error), false) => tracing::warn!(token = self.token, %error, "signatures fail on a session"),
+            (None, true) => tracing::info!(token = self.token, "a session signs again"),
+            _ => {}
+        }
+        self.failing = error.is_some();
     }
 
     /// Signs on the session, opening one where there is none. Any failed call discards it.

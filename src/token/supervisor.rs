@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::queue::{Piece, WorkQueue, lock};
 use super::wire::{self, Ready, SignFrame, WorkerFrame, key_hash};
-use super::{Disposition, SignFuture, Token, TokenError, TokenKey, TokenSpec, WantedKey};
+use super::{SignFuture, Token, TokenError, TokenKey, TokenSpec, WantedKey};
 use crate::domain::{Digest, Lane};
 
 /// How a worker is started: a program and its arguments, which name configuration and token.
@@ -63,7 +63,6 @@ impl SupervisedToken {
             sessions: AtomicUsize::new(1),
             alive: AtomicUsize::new(0),
             last_failure: Mutex::default(),
-            latched: AtomicBool::new(false),
             starting: Mutex::new(()),
             workers: Mutex::new(Vec::new()),
             ending: Ending::default(),
@@ -139,8 +138,6 @@ struct Shared {
     alive: AtomicUsize,
     /// Why the last start failed; nothing since a worker was ready.
     last_failure: Mutex<Option<String>>,
-    /// A PIN was refused: no worker is started again in this process.
-    latched: AtomicBool,
     /// Held while a worker starts: SoftHSM's login rewrites its token file, and simultaneous starts miss the token.
     starting: Mutex<()>,
     workers: Mutex<Vec<Arc<Worker>>>,
@@ -230,11 +227,6 @@ impl Shared {
         TokenError::Down { token: self.spec.name.clone(), reason: lock(&self.last_failure).clone().unwrap_or_default() }
     }
 
-    fn down_by_pin(&self) -> TokenError {
-        let message = "a PIN was refused; no worker is started until an officer has put the right PIN in its place and started the service again";
-        TokenError::Worker { disposition: Disposition::LatchPin, message: message.to_owned() }
-    }
-
     fn process_error(&self, reason: impl fmt::Display) -> TokenError {
         TokenError::Process { token: self.spec.name.clone(), reason: reason.to_string() }
     }
@@ -257,9 +249,6 @@ impl Shared {
                 Err(error) => {
                     failures += 1;
                     self.note_failure(&error, failures);
-                    if error.disposition() == Disposition::LatchPin {
-                        return;
-                    }
                 }
             }
             if self.ending.wait(pause(failures)) {
@@ -270,22 +259,22 @@ impl Shared {
 
     /// With no worker alive nothing that waits is signed soon: its callers hear so at once.
     fn note_failure(&self, error: &TokenError, failures: u32) {
-        *lock(&self.last_failure) = Some(error.to_string());
-        if self.is_down() {
+        let is_news = lock(&self.last_failure).replace(error.to_string()).is_none_or(|last| last != error.to_string());
+        if self.is_down() && is_news {
             tracing::error!(token = self.spec.name, %error, failures, "no worker of the token starts; nothing is signed on it");
-            self.queue.fail_waiting(&self.down());
-        } else {
+        } else if is_news {
             tracing::warn!(token = self.spec.name, %error, failures, "a worker did not start; others sign");
+        }
+        if self.is_down() {
+            self.queue.fail_waiting(&self.down());
         }
     }
 
     /// Starts a worker and waits until it is ready.
     fn start_worker(&self) -> Result<Started, TokenError> {
         let _starting = lock(&self.starting);
-        if self.latched.load(Ordering::Relaxed) {
-            // Another try could lock the token; an officer has to act, and the service starts again after.
-            return Err(self.down_by_pin());
-        }
+        // Another try could lock the token. An officer takes the latch off, and the next round starts a worker.
+        self.spec.latch.check()?;
         let mut command = Command::new(&self.command.program);
         command.args(&self.command.arguments).envs(self.spec.environment.iter().map(|(name, value)| (name, value)));
         // A group of its own: Ctrl-C at the terminal is for the service, which drains first.
@@ -322,10 +311,7 @@ impl Shared {
             Ok(Some(WorkerFrame::Ready(_))) => {
                 Err(self.process_error("its configuration has other keys; start the service again"))
             }
-            Ok(Some(WorkerFrame::Failed(error))) => {
-                self.latched.store(error.disposition == Disposition::LatchPin, Ordering::Relaxed);
-                Err(error.into())
-            }
+            Ok(Some(WorkerFrame::Failed(error))) => Err(error.into()),
             Ok(_) => Err(self.process_error("it ended, or hung, before it was ready")),
             Err(error) => Err(self.process_error(error)),
         }

@@ -5,6 +5,7 @@
 mod bad_payloads;
 mod cli;
 mod config;
+mod faults;
 mod layering;
 mod properties;
 mod service;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::custody::development::{DevelopmentCsca, DscRequest, RemoteKey};
 use crate::domain::{Country, Dsc, NumericDate, PublicKey};
-use crate::token::{KeyKind, PinSource, TokenAdmin, TokenSpec};
+use crate::token::{KeyKind, PinLatch, PinSource, TokenAdmin, TokenSpec};
 
 /// The configuration's name; it is written last, so that where it stands everything does.
 pub(super) const CONFIG: &str = "sceau.toml";
@@ -52,6 +52,7 @@ fn token_spec(dir: &Path, module: &Path) -> TokenSpec {
         label: TOKEN_LABEL.to_owned(),
         serial: None,
         pin: PinSource::File(dir.join(PIN)),
+        latch: PinLatch::at(dir.join("state/softhsm.pin-latch")),
         workers: None,
         sessions: None,
         environment: Vec::new(),

@@ -1,0 +1,56 @@
+//! `sceau token`: what an officer does about a token.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use crate::config::Config;
+
+/// Look after a token.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    Unlatch(UnlatchArgs),
+}
+
+/// Let the service log in again after a PIN was refused.
+///
+/// A refused PIN latches, on disk: no worker logs in, and none after a restart, so that a service cannot lock an HSM. Put the
+/// right PIN in its place first. A service that runs tries again within two seconds; this command tries nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  sceau token unlatch --config /etc/sceau/sceau.toml --token hsm-a")]
+struct UnlatchArgs {
+    /// The configuration file of the service
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The name of the token
+    #[arg(long, value_name = "NAME")]
+    token: String,
+}
+
+pub(crate) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        TokenCommand::Unlatch(args) => unlatch(args),
+    }
+}
+
+fn unlatch(args: &UnlatchArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.config)?;
+    let spec = config.token(&args.token).with_context(|| format!("{}", args.config.display()))?;
+    let file = spec.latch.path().display();
+    let was_on = spec.latch.take_off().with_context(|| format!("cannot remove {file}"))?;
+    let said =
+        if was_on { "unlatched: the next worker logs in with the PIN that is in its place now" } else { "there is no latch" };
+    writeln!(std::io::stdout(), "token {:?}: {said} ({file})", spec.name)?;
+    Ok(ExitCode::SUCCESS)
+}
