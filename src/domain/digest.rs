@@ -14,6 +14,14 @@ impl Digest {
         Self(hash.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
     }
 
+    /// Hashes parts as one, without putting them together.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        parts.iter().for_each(|part| context.update(part));
+        Self(context.finish().as_ref().try_into().expect("SHA-256 gives 32 bytes"))
+    }
+
     /// A digest that was made elsewhere, as the wire between processes carries it.
     #[must_use]
     pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {

@@ -14,8 +14,9 @@
 //! covid-19-diagnostics.jrc.ec.europa.eu/devices.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use thiserror::Error;
@@ -224,8 +225,9 @@ fn known_ids() -> String {
     ids.join(", ")
 }
 
-type Codes = HashMap<Cow<'static, str>, bool>;
-type CoherenceTable = HashMap<Cow<'static, str>, Coherence>;
+/// The keys come from tables and officers' files, never from a payload: a hash that resists floods is not needed.
+type Codes = FxHashMap<Cow<'static, str>, bool>;
+type CoherenceTable = FxHashMap<Cow<'static, str>, Coherence>;
 
 /// All value sets in force, and the coherence table.
 ///
@@ -330,8 +332,8 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ValueSetError> {
 fn collect<V>(
     id: &'static str,
     entries: impl Iterator<Item = (String, V)>,
-) -> Result<HashMap<Cow<'static, str>, V>, ValueSetError> {
-    let mut table = HashMap::new();
+) -> Result<FxHashMap<Cow<'static, str>, V>, ValueSetError> {
+    let mut table = FxHashMap::default();
     for (code, value) in entries {
         if code.is_empty() || code.trim() != code {
             return Err(ValueSetError::BadCode { id, code });

@@ -16,7 +16,11 @@ use crate::domain::{Algorithm, Digest, Kid, Signature};
 /// # Source
 /// hcert_spec 1.0.8 section 3.3.1; RFC 9052 section 3.
 #[derive(Clone, Debug)]
-pub struct ProtectedHeader(coset::ProtectedHeader);
+pub struct ProtectedHeader {
+    header: coset::ProtectedHeader,
+    /// What every `Sig_structure` under this header begins with, up to the payload.
+    sig_structure_head: Vec<u8>,
+}
 
 impl ProtectedHeader {
     /// The header of an algorithm and a kid.
@@ -28,13 +32,17 @@ impl ProtectedHeader {
         };
         let header = HeaderBuilder::new().algorithm(algorithm).key_id(kid.as_bytes().to_vec()).build();
         let bytes = header.clone().to_vec().expect("a header of an integer and a byte string has a CBOR form");
-        Self(coset::ProtectedHeader { original_data: Some(bytes), header })
+        let header = coset::ProtectedHeader { original_data: Some(bytes), header };
+        let mut sig_structure_head = sig_structure_data(SignatureContext::CoseSign1, header.clone(), None, &[], &[]);
+        // The last byte is the payload's: a byte string of length 0.
+        sig_structure_head.pop();
+        Self { header, sig_structure_head }
     }
 
     /// The header as CBOR, without the byte string around it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.original_data.as_deref().expect("the constructor stores the bytes")
+        self.header.original_data.as_deref().expect("the constructor stores the bytes")
     }
 
     /// SHA-256 of the `Sig_structure` over a claims set: what the token signs.
@@ -47,13 +55,13 @@ impl ProtectedHeader {
     /// RFC 9052 section 4.4.
     #[must_use]
     pub fn digest(&self, claims: &[u8]) -> Digest {
-        Digest::of(&self.sig_structure(claims))
+        Digest::of_parts(&[&self.sig_structure_head, &byte_string_head(claims.len()), claims])
     }
 
     /// The `Sig_structure` itself.
     #[must_use]
     pub fn sig_structure(&self, claims: &[u8]) -> Vec<u8> {
-        sig_structure_data(SignatureContext::CoseSign1, self.0.clone(), None, &[], claims)
+        sig_structure_data(SignatureContext::CoseSign1, self.header.clone(), None, &[], claims)
     }
 
     /// Puts claims and signature together, under tag 18, with an empty unprotected header.
@@ -67,12 +75,41 @@ impl ProtectedHeader {
     #[must_use]
     pub fn assemble(&self, claims: Vec<u8>, signature: Signature) -> CoseBytes {
         let message = CoseSign1 {
-            protected: self.0.clone(),
+            protected: self.header.clone(),
             unprotected: Header::default(),
             payload: Some(claims),
             signature: signature.into_bytes(),
         };
         CoseBytes(message.to_tagged_vec().expect("byte strings and an empty map have a CBOR form"))
+    }
+}
+
+/// The head of a CBOR byte string of a length, in its shortest form (RFC 8949 section 3).
+fn byte_string_head(len: usize) -> ByteStringHead {
+    const BYTE_STRING: u8 = 2 << 5;
+    let (additional, size) = match len {
+        0..24 => (len as u8, 0),
+        24..=0xff => (24, 1),
+        0x100..=0xffff => (25, 2),
+        0x1_0000..=0xffff_ffff => (26, 4),
+        _ => (27, 8),
+    };
+    let mut bytes = [0; 9];
+    bytes[0] = BYTE_STRING | additional;
+    bytes[1..=size].copy_from_slice(&(len as u64).to_be_bytes()[8 - size..]);
+    ByteStringHead { bytes, len: 1 + size }
+}
+
+struct ByteStringHead {
+    bytes: [u8; 9],
+    len: usize,
+}
+
+impl std::ops::Deref for ByteStringHead {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 

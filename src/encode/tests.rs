@@ -5,7 +5,7 @@ use coset::CborSerializable;
 use super::json::{DeterministicJson, DuplicateKey};
 use super::*;
 use crate::domain::json::Json;
-use crate::domain::{Algorithm, Kid, NumericDate, Signature};
+use crate::domain::{Algorithm, Digest, Kid, NumericDate, Signature};
 
 /// A made-up vaccination whose every byte is explained in [`CLAIMS`].
 const PAYLOAD: &str = r#"{"ver":"1.3.0","dob":"1964-08","nam":{"fnt":"WEA","fn":"Wéa"},"v":[{"ci":"URN:UVCI:01:FR:A#8","co":"FR",
@@ -76,6 +76,17 @@ fn the_sig_structure_is_that_of_rfc_9052() {
         &CLAIMS.concat(),
     ]);
     assert_eq!(hex::encode(header(Algorithm::Es256).sig_structure(&claims())), hex::encode(expected));
+}
+
+#[test]
+fn the_digest_is_that_of_the_sig_structure_whatever_its_length() {
+    for len in [0, 1, 23, 24, 255, 256, 300, 65_535, 65_536, 100_000] {
+        let claims = vec![0x5a; len];
+        for algorithm in Algorithm::ALL {
+            let header = header(algorithm);
+            assert_eq!(header.digest(&claims), Digest::of(&header.sig_structure(&claims)), "{len}");
+        }
+    }
 }
 
 #[test]

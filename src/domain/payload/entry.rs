@@ -12,7 +12,7 @@ use super::super::time::{DateText, SampleTime, is_future_date, is_future_instant
 use super::super::uvci::UvciFault;
 use super::super::value_sets::{CodeStatus, ValueSet};
 use super::super::{Rule, Uvci};
-use super::reader::{MAX_TEXT_CHARS, Members, Reader, shown};
+use super::reader::{MAX_TEXT_CHARS, Members, Place, Reader, shown};
 
 /// What an entry needs from outside of it.
 pub(super) struct Context<M> {
@@ -69,7 +69,7 @@ impl<'a> Reader<'_> {
             self.vaccine_coherence(path, vp, mp, ma);
         }
         if let Some(dt) = &dt {
-            self.event_date(members.path("dt"), dt.date(), birth);
+            self.event_date(members.place("dt"), dt.date(), birth);
         }
         Some(Vaccination { issue: issue?, vp: vp?, mp: mp?, ma: ma?, dn: dn?, sd: sd?, dt: dt? })
     }
@@ -90,7 +90,7 @@ impl<'a> Reader<'_> {
         let tc = self.given_text(&mut members, "tc");
         let issue = self.issue(&mut members, context);
         if let (Some(RAPID_TEST), Some(ma)) = (tt.as_deref(), &ma) {
-            self.rapid_test_device(members.path("ma"), ma.as_deref());
+            self.rapid_test_device(members.place("ma"), ma.as_deref());
         }
         Some(Test { issue: issue?, tt: tt?, nm: nm?, ma: ma?, sc: sc?, tr: tr?, tc: tc? })
     }
@@ -108,7 +108,7 @@ impl<'a> Reader<'_> {
         let du = self.date(&mut members, "du");
         let issue = self.issue(&mut members, context);
         if let Some(fr) = &fr {
-            self.event_date(members.path("fr"), fr.date(), birth);
+            self.event_date(members.place("fr"), fr.date(), birth);
         }
         if let (Some(fr), Some(df), Some(du)) = (&fr, &df, &du) {
             self.recovery_dates(&members, fr, df, du);
@@ -170,16 +170,16 @@ impl<'a> Reader<'_> {
             self.fault(members.path("ci"), Rule::UvciGiven, "blank; leave ci out to have one made");
             return None;
         }
-        self.check_uvci(members.path("ci"), &ci);
+        self.check_uvci(members.place("ci"), &ci);
         Some(ci)
     }
 
-    fn check_uvci(&mut self, path: String, ci: &str) {
+    fn check_uvci(&mut self, path: Place, ci: &str) {
         match Uvci::check_form(ci) {
             Err(fault) => return self.fault(path, Rule::UvciForm, fault.to_string()),
             Ok(country) if self.rulebook.value_sets.status(ValueSet::Country, country.as_str()) != CodeStatus::Active => {
                 self.fault(
-                    path.clone(),
+                    path,
                     Rule::UvciCountry,
                     format!("{} is no country of value set {}", shown(country.as_str()), ValueSet::Country.id()),
                 );
@@ -231,7 +231,7 @@ impl<'a> Reader<'_> {
         if is_future_instant(time.instant(), self.now) {
             self.fault(members.path("sc"), Rule::EventFuture, "in the future; check the date, and the offset of the time");
         }
-        self.after_birth(members.path("sc"), time.local_date(), birth);
+        self.after_birth(members.place("sc"), time.local_date(), birth);
         Some(time)
     }
 
@@ -266,7 +266,7 @@ impl<'a> Reader<'_> {
         }
     }
 
-    fn rapid_test_device(&mut self, path: String, device: Option<&str>) {
+    fn rapid_test_device(&mut self, path: Place, device: Option<&str>) {
         match device.filter(|device| !device.trim().is_empty()) {
             None => {
                 self.fault(path, Rule::TestDeviceGiven, "missing; a rapid test names its device by its number in the JRC list")
@@ -311,14 +311,14 @@ impl<'a> Reader<'_> {
         }
     }
 
-    fn event_date(&mut self, path: String, date: Date, birth: Option<Date>) {
+    fn event_date(&mut self, path: Place, date: Date, birth: Option<Date>) {
         if is_future_date(date, self.now) {
-            self.fault(path.clone(), Rule::EventFuture, "in the future; check the year");
+            self.fault(path, Rule::EventFuture, "in the future; check the year");
         }
         self.after_birth(path, date, birth);
     }
 
-    fn after_birth(&mut self, path: String, date: Date, birth: Option<Date>) {
+    fn after_birth(&mut self, path: Place, date: Date, birth: Option<Date>) {
         if birth.is_some_and(|birth| date < birth) {
             self.fault(path, Rule::EventBeforeBirth, "before the date of birth; check both");
         }
