@@ -1,250 +1,29 @@
-//! The configuration file: TOML, checked whole before anything starts.
-//!
-//! `hsm-config/sceau.toml` shows every key with its default and unit; a test reads it. Paths are relative to the file.
+//! What has to hold of a file before anything starts; every problem is noted, none ends the search.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::domain::{Algorithm, Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
+use super::file::{DscSection, File, Preset, ProfileSection, ServerSection, TokenSection};
+use super::{Config, DscFile};
+use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
 use crate::service::Limits;
 use crate::sign::{Durations, Profile, SignerSettings};
 use crate::token::pin::check_mode;
-use crate::token::{KeyAttribute, PinLatch, PinSource, TokenSpec};
-
-/// A configuration that holds together.
-#[derive(Debug)]
-pub struct Config {
-    /// Where the service listens: loopback, for it speaks plain text.
-    pub listen: SocketAddr,
-    /// What one call may ask.
-    pub limits: Limits,
-    /// How batches are signed.
-    pub signer: SignerSettings,
-    /// Makes UVCIs under the installation's secret.
-    pub uvci_maker: UvciMaker,
-    /// The tokens.
-    pub tokens: Vec<TokenSpec>,
-    /// The DSCs, each with the name of its token.
-    pub dscs: Vec<DscFile>,
-    /// The profiles; the first is the default.
-    pub profiles: Vec<Arc<Profile>>,
-}
-
-/// A DSC's certificate and the token that holds its key.
-#[derive(Clone, Debug)]
-pub struct DscFile {
-    /// PEM or DER.
-    pub certificate: PathBuf,
-    /// The token's name.
-    pub token: String,
-}
-
-/// Everything that is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {}", .path.display(), .problems.join("\n  also: "))]
-pub struct ConfigError {
-    path: PathBuf,
-    problems: Vec<String>,
-}
-
-impl Config {
-    /// Reads and checks a file.
-    ///
-    /// # Errors
-    /// [`ConfigError`] lists what is wrong and what would be right.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let fail = |problem: String| ConfigError { path: path.to_owned(), problems: vec![problem] };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-        let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?;
-        let mut check = Check { dir: path.parent().unwrap_or(Path::new(".")), problems: Vec::new() };
-        let config = check.config(file);
-        match (config, check.problems) {
-            (Some(config), problems) if problems.is_empty() => Ok(config),
-            (_, problems) => Err(ConfigError { path: path.to_owned(), problems }),
-        }
-    }
-}
-
-impl Config {
-    /// A token by its name.
-    ///
-    /// # Errors
-    /// Says which tokens there are.
-    pub fn token(&self, name: &str) -> Result<&TokenSpec, UnknownToken> {
-        let known = || self.tokens.iter().map(|token| token.name.clone()).collect();
-        self.tokens.iter().find(|token| token.name == name).ok_or_else(|| UnknownToken { name: name.to_owned(), known: known() })
-    }
-}
-
-/// A name that no token has.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no token {name:?}; there are {}", .known.join(", "))]
-pub struct UnknownToken {
-    name: String,
-    known: Vec<String>,
-}
-
-// ---- the file as it stands -------------------------------------------------------------------------------------------
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    server: ServerSection,
-    signing: SigningSection,
-    #[serde(default, rename = "token")]
-    tokens: Vec<TokenSection>,
-    #[serde(default, rename = "dsc")]
-    dscs: Vec<DscSection>,
-    #[serde(default, rename = "profile")]
-    profiles: Vec<ProfileSection>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ServerSection {
-    listen: SocketAddr,
-    state_dir: PathBuf,
-    max_batch_items: usize,
-    max_request_bytes: usize,
-    max_payload_bytes: usize,
-    max_waiting_items_interactive: usize,
-    max_waiting_items_bulk: usize,
-}
-
-impl Default for ServerSection {
-    fn default() -> Self {
-        let limits = Limits::default();
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
-            state_dir: PathBuf::from("state"),
-            max_batch_items: limits.max_batch_items,
-            max_request_bytes: limits.max_request_bytes,
-            max_payload_bytes: Rulebook::DEFAULT_MAX_PAYLOAD_BYTES,
-            max_waiting_items_interactive: limits.max_waiting_items_interactive,
-            max_waiting_items_bulk: limits.max_waiting_items_bulk,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SigningSection {
-    uvci_secret_file: PathBuf,
-    #[serde(default)]
-    threads: Count,
-    #[serde(default = "default_sign_timeout_ms")]
-    sign_timeout_ms: u64,
-    #[serde(default)]
-    skip_signature_check_at_own_risk: bool,
-    value_sets_dir: Option<PathBuf>,
-}
-
-const fn default_sign_timeout_ms() -> u64 {
-    10_000
-}
+use crate::token::{PinLatch, PinSource, TokenSpec};
 
 /// Far more than waits in any memory, and within what a semaphore counts.
 const MOST_WAITING: usize = 100_000_000;
 
-const fn default_hang_timeout_ms() -> u64 {
-    10_000
-}
-
-/// A number, or `"auto"`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(untagged, expecting = "expected a number from 1 on, or \"auto\"")]
-enum Count {
-    #[default]
-    #[serde(skip)]
-    Unset,
-    Number(NonZeroUsize),
-    Auto(Auto),
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Auto {
-    Auto,
-}
-
-impl Count {
-    const fn number(self) -> Option<usize> {
-        match self {
-            Self::Number(number) => Some(number.get()),
-            Self::Unset | Self::Auto(Auto::Auto) => None,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokenSection {
-    name: String,
-    module: PathBuf,
-    label: String,
-    serial: Option<String>,
-    pin_file: Option<PathBuf>,
-    pin_variable: Option<String>,
-    #[serde(default)]
-    workers: Count,
-    #[serde(default)]
-    sessions: Count,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
-    #[serde(default = "default_hang_timeout_ms")]
-    hang_timeout_ms: u64,
-    #[serde(default)]
-    relax_key_attributes: Vec<KeyAttribute>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DscSection {
-    certificate: PathBuf,
-    token: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProfileSection {
-    name: String,
-    algorithm: Algorithm,
-    issuer: String,
-    #[serde(default)]
-    rules: Preset,
-    #[serde(default)]
-    switch_off: Vec<String>,
-    vaccination_days: u32,
-    test_days: u32,
-    recovery_days: u32,
-}
-
-/// Where a profile's rules begin.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Preset {
-    #[default]
-    All,
-    #[serde(rename = "eu-2021")]
-    Eu2021,
-}
-
-// ---- its checks --------------------------------------------------------------------------------------------------------
-
-struct Check<'p> {
-    dir: &'p Path,
-    problems: Vec<String>,
+pub(super) struct Check<'p> {
+    pub(super) dir: &'p Path,
+    pub(super) problems: Vec<String>,
 }
 
 impl Check<'_> {
-    fn config(&mut self, file: File) -> Option<Config> {
+    pub(super) fn config(&mut self, file: File) -> Option<Config> {
         self.check_listen(file.server.listen);
         let value_sets = self.value_sets(file.signing.value_sets_dir.as_deref());
         let uvci_maker = self.uvci_maker(&file.signing.uvci_secret_file);

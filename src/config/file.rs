@@ -1,0 +1,153 @@
+//! The file as it stands: sections, keys and defaults. `hsm-config/sceau.toml` shows each, which a test holds.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::domain::{Algorithm, Rulebook};
+use crate::service::Limits;
+use crate::token::KeyAttribute;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) server: ServerSection,
+    pub(super) signing: SigningSection,
+    #[serde(default, rename = "token")]
+    pub(super) tokens: Vec<TokenSection>,
+    #[serde(default, rename = "dsc")]
+    pub(super) dscs: Vec<DscSection>,
+    #[serde(default, rename = "profile")]
+    pub(super) profiles: Vec<ProfileSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ServerSection {
+    pub(super) listen: SocketAddr,
+    pub(super) state_dir: PathBuf,
+    pub(super) max_batch_items: usize,
+    pub(super) max_request_bytes: usize,
+    pub(super) max_payload_bytes: usize,
+    pub(super) max_waiting_items_interactive: usize,
+    pub(super) max_waiting_items_bulk: usize,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
+            state_dir: PathBuf::from("state"),
+            max_batch_items: limits.max_batch_items,
+            max_request_bytes: limits.max_request_bytes,
+            max_payload_bytes: Rulebook::DEFAULT_MAX_PAYLOAD_BYTES,
+            max_waiting_items_interactive: limits.max_waiting_items_interactive,
+            max_waiting_items_bulk: limits.max_waiting_items_bulk,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SigningSection {
+    pub(super) uvci_secret_file: PathBuf,
+    #[serde(default)]
+    pub(super) threads: Count,
+    #[serde(default = "default_sign_timeout_ms")]
+    pub(super) sign_timeout_ms: u64,
+    #[serde(default)]
+    pub(super) skip_signature_check_at_own_risk: bool,
+    pub(super) value_sets_dir: Option<PathBuf>,
+}
+
+const fn default_sign_timeout_ms() -> u64 {
+    10_000
+}
+
+const fn default_hang_timeout_ms() -> u64 {
+    10_000
+}
+
+/// A number, or `"auto"`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(untagged, expecting = "expected a number from 1 on, or \"auto\"")]
+pub(super) enum Count {
+    #[default]
+    #[serde(skip)]
+    Unset,
+    Number(NonZeroUsize),
+    Auto(Auto),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Auto {
+    Auto,
+}
+
+impl Count {
+    pub(super) const fn number(self) -> Option<usize> {
+        match self {
+            Self::Number(number) => Some(number.get()),
+            Self::Unset | Self::Auto(Auto::Auto) => None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenSection {
+    pub(super) name: String,
+    pub(super) module: PathBuf,
+    pub(super) label: String,
+    pub(super) serial: Option<String>,
+    pub(super) pin_file: Option<PathBuf>,
+    pub(super) pin_variable: Option<String>,
+    #[serde(default)]
+    pub(super) workers: Count,
+    #[serde(default)]
+    pub(super) sessions: Count,
+    #[serde(default)]
+    pub(super) environment: BTreeMap<String, String>,
+    #[serde(default = "default_hang_timeout_ms")]
+    pub(super) hang_timeout_ms: u64,
+    #[serde(default)]
+    pub(super) relax_key_attributes: Vec<KeyAttribute>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DscSection {
+    pub(super) certificate: PathBuf,
+    pub(super) token: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileSection {
+    pub(super) name: String,
+    pub(super) algorithm: Algorithm,
+    pub(super) issuer: String,
+    #[serde(default)]
+    pub(super) rules: Preset,
+    #[serde(default)]
+    pub(super) switch_off: Vec<String>,
+    pub(super) vaccination_days: u32,
+    pub(super) test_days: u32,
+    pub(super) recovery_days: u32,
+}
+
+/// Where a profile's rules begin.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Preset {
+    #[default]
+    All,
+    #[serde(rename = "eu-2021")]
+    Eu2021,
+}
