@@ -45,6 +45,9 @@ const PIECES_A_SESSION: usize = 2;
 /// A worker that lived so long was well; one that dies sooner again and again is started more and more slowly.
 const SETTLED: Duration = Duration::from_secs(5);
 
+/// How long a worker may take to be ready, where its hang timeout is not longer.
+const LONGEST_START: Duration = Duration::from_secs(30);
+
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -302,8 +305,9 @@ impl Shared {
     }
 
     fn await_ready(&self, worker: &Arc<Worker>, output: &mut BufReader<ChildStdout>) -> Result<Ready, TokenError> {
-        // A module that hangs at its start is killed like one that hangs later; reading then ends.
-        let patience = Patience::new(Arc::clone(worker), self.spec.hang_timeout);
+        // A module that hangs at its start is killed like one that hangs later; reading then ends. A start takes longer than a
+        // signature: killing one that is merely slow would cost a login each time.
+        let patience = Patience::new(Arc::clone(worker), self.spec.hang_timeout.max(LONGEST_START));
         let frame = WorkerFrame::read(output);
         patience.end();
         match frame {

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::support::{edit, read_endpoint, run, sceau};
 use crate::testdata::read;
+use crate::workers::ready_workers;
 
 /// A script of one `[[fault]]` with a result.
 macro_rules! fault {
@@ -122,7 +123,7 @@ impl FaultyServer {
         edit(
             &dir.join("sceau.toml"),
             &line("module"),
-            &format!("module = {:?}\nworkers = {WORKERS}\nhang_timeout_ms = 2000", *MODULE),
+            &format!("module = {:?}\nworkers = {WORKERS}\nhang_timeout_ms = 4000", *MODULE),
         );
         let variables = [
             ("MODULE", PathBuf::from(real)),
@@ -138,7 +139,10 @@ impl FaultyServer {
         let mut child = command.env("SCEAU_LOG", "off").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let endpoint = read_endpoint(&mut child);
         let server = Self { home, child, endpoint };
-        server.wait_for("both workers log in", || server.total("C_Login") >= WORKERS);
+        server.wait_for("both workers are ready", || ready_workers(server.child.id()).len() == WORKERS as usize);
+        // The stats are written ten times a second.
+        server.wait_for("both logins are counted", || server.total("C_Login") >= WORKERS);
+        std::thread::sleep(Duration::from_millis(150));
         server
     }
 

@@ -30,7 +30,7 @@ fn loads_softhsm(pid: u32) -> bool {
 
 /// Workers whose sessions are open. One that is killed during its login may leave SoftHSM's token file half written, which is
 /// SoftHSM's weakness and not what is tested here.
-fn ready_workers(server: u32) -> Vec<u32> {
+pub(crate) fn ready_workers(server: u32) -> Vec<u32> {
     children_of(server).into_iter().filter(|worker| has_session_threads(*worker)).collect()
 }
 
