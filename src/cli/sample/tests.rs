@@ -11,7 +11,6 @@ use crate::domain;
 use super::names::ORIGINS;
 use super::recipe::Shares;
 use super::rules::check;
-use super::uvci::check_character;
 use super::{Recipe, Sample, SampleArgs, Samples, run};
 
 fn samples(recipe: &Recipe) -> Vec<Sample> {
@@ -137,11 +136,6 @@ fn every_name_of_the_tables_transliterates() {
 }
 
 /// Vector of the eu-dcc-schema FAQ.
-#[test]
-fn the_check_character_is_the_one_of_the_faq() {
-    assert_eq!(check_character("URN:UVCI:01:NL:187/37512422923"), 'Z');
-}
-
 #[test]
 fn a_file_takes_the_lines_in_place_of_standard_output() {
     let path = std::env::temp_dir().join(format!("sceau-sample-{}.ndjson", std::process::id()));
