@@ -28,12 +28,13 @@ impl Pkcs11Token {
     ///
     /// # Errors
     /// [`TokenError`] names the module, the token, the PIN's place, the key or the attribute that is wrong.
-    pub fn open(spec: &TokenSpec, wanted: Vec<WantedKey>) -> Result<(Self, Vec<TokenKey>), TokenError> {
+    pub fn open(spec: &TokenSpec, wanted: Vec<WantedKey>) -> Result<Self, TokenError> {
         let login = Login::open(spec)?;
-        let keys = (0..wanted.len()).map(TokenKey).collect();
         let first = SigningSession::open(&login, &wanted)?;
         first.check_keys(&spec.relaxed)?;
-        let local = measure_local(&first)?;
+        // Nobody asks where both numbers are set, and every worker that is replaced would sign for it again.
+        let is_asked = spec.workers.is_none() || spec.sessions.is_none();
+        let local = is_asked && measure_local(&first)?;
         let sessions = spec.sessions.unwrap_or(if local { 1 } else { DEVICE_SESSIONS }).max(1);
         let mut opened = vec![first];
         for _ in 1..sessions {
@@ -45,7 +46,7 @@ impl Pkcs11Token {
             .enumerate()
             .map(|(number, session)| spawn(&shared, &spec.name, number, session))
             .collect::<Result<_, _>>()?;
-        Ok((Self { name: spec.name.clone(), sessions, local, shared, threads }, keys))
+        Ok(Self { name: spec.name.clone(), sessions, local, shared, threads })
     }
 
     /// How many sessions sign at the same time.
@@ -54,7 +55,8 @@ impl Pkcs11Token {
         self.sessions
     }
 
-    /// Whether the token computes on this machine (SoftHSM does), so that a core bounds a session.
+    /// Whether the token computes on this machine (SoftHSM does), so that a core bounds a session; not found out, and false,
+    /// where the numbers of workers and sessions are both set.
     #[must_use]
     pub const fn is_local(&self) -> bool {
         self.local

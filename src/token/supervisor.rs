@@ -83,12 +83,6 @@ impl SupervisedToken {
         tracing::info!(token = spec.name, workers, sessions = ready.sessions, local = ready.local, "token open");
         Ok((token, (0..wanted.len()).map(TokenKey).collect()))
     }
-
-    /// The process ids of the workers that are alive.
-    #[must_use]
-    pub fn worker_pids(&self) -> Vec<u32> {
-        lock(&self.shared.workers).iter().map(|worker| lock(&worker.child).id()).collect()
-    }
 }
 
 fn spawn(name: &str, shared: Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>, TokenError> {

@@ -19,7 +19,7 @@ pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>) -> Result<(), Worker
     let hashes = wanted.iter().map(|key| key_hash(&key.public_key)).collect();
     let mut bytes = Vec::new();
     let token = match Pkcs11Token::open(spec, wanted) {
-        Ok((token, _)) => token,
+        Ok(token) => token,
         Err(error) => {
             WorkerFrame::Failed(WorkerError::from(&error)).encode(&mut bytes);
             wire::send(&mut io::stdout(), &bytes)?;
