@@ -4,9 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group};
 use sceau::domain::json::Json;
-use sceau::domain::{Algorithm, Digest, Kid, Signature};
+use sceau::domain::{Algorithm, Digest, Kid, Signature, SignatureCheck};
 use sceau::encode::{ClaimsSet, CoseBytes, Hc1, ProtectedHeader, SignedHcert};
-use sceau::sign::SignatureCheck;
 use sceau::token::software::SoftwareToken;
 
 use crate::payloads::{Setting, payloads};

@@ -8,6 +8,7 @@
 
 pub mod algorithm;
 pub mod batch;
+pub mod check;
 pub mod digest;
 pub mod dsc;
 pub mod fault;
@@ -25,6 +26,7 @@ pub mod value_sets;
 
 pub use algorithm::Algorithm;
 pub use batch::{CallerId, ItemId, Lane};
+pub use check::{InvalidKey, SignatureCheck};
 pub use digest::{Digest, Signature};
 pub use dsc::{CertificateTypes, Dsc, DscError, PublicKey};
 pub use fault::{Fault, Faults};

@@ -1,6 +1,6 @@
 //! The way back: a text to the certificate in it, whoever made it, within bounds.
 //!
-//! Nothing is believed here: the signature is the reader's next step ([`crate::sign::SignatureCheck`]). What verifiers
+//! Nothing is believed here: the signature is the reader's next step ([`crate::domain::SignatureCheck`]). What verifiers
 //! must take is taken: kid in either header, with or without tag 18, any key order, times as floats.
 
 use ciborium::Value;

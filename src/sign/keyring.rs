@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::check::{InvalidKey, SignatureCheck};
-use crate::domain::{Algorithm, CertificateType, Country, Digest, Dsc, Fault, Kid, Lane, NumericDate, Rule};
+use crate::domain::{
+    Algorithm, CertificateType, Country, Digest, Dsc, Fault, InvalidKey, Kid, Lane, NumericDate, Rule, SignatureCheck,
+};
 use crate::encode::ProtectedHeader;
 use crate::token::{Token, TokenError, TokenKey};
 

@@ -7,7 +7,6 @@
 //! 4. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled.
 
 pub mod batch;
-pub mod check;
 pub mod keyring;
 mod prepare;
 pub mod profile;
@@ -17,7 +16,6 @@ pub mod signer;
 mod tests;
 
 pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, SignFailure};
-pub use check::SignatureCheck;
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
 pub use profile::{Durations, Profile};
 pub use signer::{Signer, SignerSettings};

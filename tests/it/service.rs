@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prost::Message;
-use sceau::domain::{CertificateType, Digest, Dsc, Lane, Signature};
+use sceau::domain::{CertificateType, Digest, Dsc, Lane, Signature, SignatureCheck};
 use sceau::encode::SignedHcert;
 use sceau::service::Limits;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::result::Outcome;
 use sceau::service::proto::v1::signer_client::SignerClient;
-use sceau::sign::{KeyringError, SignatureCheck, SigningKey};
+use sceau::sign::{KeyringError, SigningKey};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{SignFuture, Token, TokenError, TokenKey};
 use tonic::transport::Channel;

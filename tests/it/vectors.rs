@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sceau::domain::json::Json;
 use sceau::domain::pem::certificates;
-use sceau::domain::{Digest, Dsc, DscError, NumericDate, RuleSet, transliterate};
+use sceau::domain::{Digest, Dsc, DscError, NumericDate, RuleSet, SignatureCheck, transliterate};
 use sceau::encode::json::DeterministicJson;
 use sceau::encode::{ClaimsSet, ProtectedHeader, SignedHcert};
-use sceau::sign::SignatureCheck;
 
 use super::testdata::{IndexRow, index, json_of, parse, read, rulebook, testdata};
 

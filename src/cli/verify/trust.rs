@@ -10,8 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::domain::pem::{self, from_base64};
-use crate::domain::{Dsc, Kid};
-use crate::sign::SignatureCheck;
+use crate::domain::{Dsc, Kid, SignatureCheck};
 
 /// One certificate, ready to check signatures.
 #[derive(Debug)]

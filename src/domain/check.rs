@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PSS_2048_8192_SHA256};
 
-use crate::domain::{Digest, PublicKey};
+use super::{Digest, PublicKey};
 
 /// Checks signatures of one key: 42 µs for ES256, of the 50 to 100 µs that a certificate costs.
 #[derive(Clone, Debug)]
