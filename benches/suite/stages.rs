@@ -59,13 +59,14 @@ fn stages(criterion: &mut Criterion) {
 
 fn check(criterion: &mut Criterion) {
     use sceau::domain::Lane;
-    use sceau::token::Token;
+    use sceau::token::{Order, Purpose, Token};
 
     let token = SoftwareToken::with_keys(1);
     let (key, public_key) = token.key(0);
     let digest = Digest::of(b"one certificate");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let signature = runtime.block_on(token.sign(key, Lane::Bulk, vec![digest])).remove(0).expect("the key signs");
+    let order = Order { key, purpose: Purpose::Certificate, lane: Lane::Bulk };
+    let signature = runtime.block_on(token.sign(order, vec![digest])).remove(0).expect("the key signs").signature;
     let check = SignatureCheck::new(&public_key).expect("a key");
     let mut group = criterion.benchmark_group("stage");
     group.throughput(Throughput::Elements(1));

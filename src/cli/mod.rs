@@ -4,6 +4,7 @@ mod dev;
 mod encode;
 mod exit;
 mod ndjson;
+mod open;
 mod qr;
 mod rules;
 mod sample;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::serve::{dscs_of, wanted};
+use super::open::{dscs_of, wanted};
 use crate::config::Config;
 use crate::token::run_worker;
 
@@ -19,12 +19,15 @@ pub(crate) struct TokenWorkerArgs {
     /// The name of the token
     #[arg(long, value_name = "NAME")]
     token: String,
+    /// Whether the token computes on this machine, as a worker before has found out
+    #[arg(long, value_name = "BOOL")]
+    local: Option<bool>,
 }
 
 pub(crate) fn run(args: &TokenWorkerArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let spec = config.token(&args.token).with_context(|| format!("{}", args.config.display()))?;
     let dscs = dscs_of(&config, &spec.name)?;
-    run_worker(spec, wanted(&dscs))?;
+    run_worker(spec, wanted(&dscs), args.local)?;
     Ok(ExitCode::SUCCESS)
 }

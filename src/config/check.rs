@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::unistd::User;
+
 use super::file::{DscSection, File, Preset, ProfileSection, ServerSection, TokenSection};
 use super::{Config, DscFile};
 use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
 use crate::service::Limits;
 use crate::sign::{Durations, Profile, SignerSettings};
 use crate::token::pin::check_mode;
-use crate::token::{PinLatch, PinSource, TokenSpec};
+use crate::token::{PinLatch, PinSource, TokenSpec, WorkerUser};
 
 /// Far more than waits in any memory, and within what a semaphore counts.
 const MOST_WAITING: usize = 100_000_000;
@@ -27,8 +29,11 @@ impl Check<'_> {
         self.check_listen(file.server.listen);
         let value_sets = self.value_sets(file.signing.value_sets_dir.as_deref());
         let uvci_maker = self.uvci_maker(&file.signing.uvci_secret_file);
-        let tokens: Vec<TokenSpec> =
-            file.tokens.into_iter().filter_map(|section| self.token(section, &file.server.state_dir)).collect();
+        let tokens: Vec<TokenSpec> = file
+            .tokens
+            .into_iter()
+            .filter_map(|section| self.token(section, &file.server.state_dir, file.signing.sign_timeout_ms))
+            .collect();
         let dscs: Vec<DscFile> = file.dscs.into_iter().map(|section| self.dsc(section, &tokens)).collect();
         let max_payload_bytes = file.server.max_payload_bytes;
         let profiles: Vec<Arc<Profile>> =
@@ -128,7 +133,7 @@ impl Check<'_> {
         .ok()
     }
 
-    fn token(&mut self, section: TokenSection, state_dir: &Path) -> Option<TokenSpec> {
+    fn token(&mut self, section: TokenSection, state_dir: &Path, sign_timeout_ms: u64) -> Option<TokenSpec> {
         if !is_file_name(&section.name) {
             self.problem(format!("token {:?}: a name is of A-Z a-z 0-9 . _ -, and does not begin with a dot", section.name));
             return None;
@@ -145,6 +150,14 @@ impl Check<'_> {
         if section.hang_timeout_ms < 100 {
             self.problem(format!("token {:?}: hang_timeout_ms is {}; it is 100 or more", section.name, section.hang_timeout_ms));
         }
+        if section.hang_timeout_ms >= sign_timeout_ms {
+            self.problem(format!(
+                "token {:?}: hang_timeout_ms is {}; it is less than signing.sign_timeout_ms ({sign_timeout_ms}), or what a hung \
+                 worker held could not be signed elsewhere in time",
+                section.name, section.hang_timeout_ms
+            ));
+        }
+        let user = section.user.and_then(|user| self.user(&section.name, user));
         Some(TokenSpec {
             name: section.name,
             module: self.dir.join(section.module),
@@ -157,14 +170,36 @@ impl Check<'_> {
             environment: section.environment.into_iter().collect(),
             hang_timeout: Duration::from_millis(section.hang_timeout_ms),
             relaxed: section.relax_key_attributes,
+            max_signatures_per_second: section.max_signatures_per_second,
+            keep_alive: (section.keep_alive_seconds > 0).then(|| Duration::from_secs(section.keep_alive_seconds)),
+            user,
         })
     }
 
-    fn dsc(&mut self, section: DscSection, tokens: &[TokenSpec]) -> DscFile {
-        if !tokens.iter().any(|token| token.name == section.token) {
-            self.problem(format!("dsc {}: there is no token {:?}", section.certificate.display(), section.token));
+    fn user(&mut self, token: &str, name: String) -> Option<WorkerUser> {
+        match User::from_name(&name) {
+            Ok(Some(user)) => return Some(WorkerUser { name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }),
+            Ok(None) => self.problem(format!("token {token:?}: user: this machine has no user {name:?}")),
+            Err(error) => self.problem(format!("token {token:?}: user {name:?} cannot be looked up: {error}")),
         }
-        DscFile { certificate: self.dir.join(section.certificate), token: section.token }
+        None
+    }
+
+    fn dsc(&mut self, section: DscSection, tokens: &[TokenSpec]) -> DscFile {
+        let certificate = section.certificate.display();
+        let names = section.token.into_names();
+        for (index, name) in names.iter().enumerate() {
+            if !tokens.iter().any(|token| token.name == *name) {
+                self.problem(format!("dsc {certificate}: there is no token {name:?}"));
+            }
+            if names[..index].contains(name) {
+                self.problem(format!("dsc {certificate}: the token {name:?} stands twice"));
+            }
+        }
+        if names.is_empty() {
+            self.problem(format!("dsc {certificate}: its list of tokens is empty; it names those that hold its key"));
+        }
+        DscFile { certificate: self.dir.join(&section.certificate), tokens: names }
     }
 
     fn profile(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -70,7 +70,12 @@ const fn default_sign_timeout_ms() -> u64 {
 }
 
 const fn default_hang_timeout_ms() -> u64 {
-    10_000
+    4_000
+}
+
+/// Below the 30 seconds after which the strictest device gives up an idle session.
+const fn default_keep_alive_seconds() -> u64 {
+    20
 }
 
 /// A number, or `"auto"`.
@@ -118,13 +123,34 @@ pub(super) struct TokenSection {
     pub(super) hang_timeout_ms: u64,
     #[serde(default)]
     pub(super) relax_key_attributes: Vec<KeyAttribute>,
+    pub(super) max_signatures_per_second: Option<NonZeroU32>,
+    #[serde(default = "default_keep_alive_seconds")]
+    pub(super) keep_alive_seconds: u64,
+    pub(super) user: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DscSection {
     pub(super) certificate: PathBuf,
-    pub(super) token: String,
+    pub(super) token: OneOrMore,
+}
+
+/// A name, or a list of names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected the name of a token, or a list of names")]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub(super) fn into_names(self) -> Vec<String> {
+        match self {
+            Self::One(name) => vec![name],
+            Self::More(names) => names,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

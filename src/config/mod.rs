@@ -29,19 +29,19 @@ pub struct Config {
     pub uvci_maker: UvciMaker,
     /// The tokens.
     pub tokens: Vec<TokenSpec>,
-    /// The DSCs, each with the name of its token.
+    /// The DSCs, each with the names of its tokens.
     pub dscs: Vec<DscFile>,
     /// The profiles; the first is the default.
     pub profiles: Vec<Arc<Profile>>,
 }
 
-/// A DSC's certificate and the token that holds its key.
+/// A DSC's certificate and the tokens that hold its key.
 #[derive(Clone, Debug)]
 pub struct DscFile {
     /// PEM or DER.
     pub certificate: PathBuf,
-    /// The token's name.
-    pub token: String,
+    /// The tokens' names; one at least.
+    pub tokens: Vec<String>,
 }
 
 /// Everything that is wrong with a configuration.

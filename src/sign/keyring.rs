@@ -1,45 +1,39 @@
-//! Which DSC signs what: one immutable value that a batch takes once.
+//! Which DSC signs what, and on which token: one immutable value that a batch takes once.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::domain::{
-    Algorithm, CertificateType, Country, Digest, Dsc, Fault, InvalidKey, Kid, Lane, NumericDate, Rule, SignatureCheck,
-};
+use super::route::{Binding, Place, Route, Station};
+use crate::domain::{Algorithm, CertificateType, Country, Dsc, Fault, InvalidKey, Kid, NumericDate, Rule, SignatureCheck};
 use crate::encode::ProtectedHeader;
-use crate::token::{Token, TokenError, TokenKey};
+use crate::token::TokenKey;
 
 /// A DSC with the key that belongs to it: certificate, kid, header, check and key are one value and cannot drift apart.
+///
+/// That they belong together is proven by each worker of the token before it takes work, and by the check of every signature.
 #[derive(Debug)]
 pub struct SigningKey {
     dsc: Dsc,
     header: ProtectedHeader,
     check: SignatureCheck,
-    token: Arc<dyn Token>,
-    key: TokenKey,
+    places: Vec<Place>,
 }
 
 impl SigningKey {
-    /// Binds a DSC to a key, and proves that they belong together: the key signs a canary, which the DSC's public key has to
-    /// verify.
+    /// Binds a DSC to its key, which is on one token or on several.
     ///
     /// # Errors
     /// [`KeyringError`] names the kid and what is wrong.
-    pub async fn prove(dsc: Dsc, token: Arc<dyn Token>, key: TokenKey) -> Result<Self, KeyringError> {
+    pub fn new(dsc: Dsc, places: Vec<(Arc<Station>, TokenKey)>) -> Result<Self, KeyringError> {
         let kid = dsc.kid();
         if !dsc.allows_signatures() {
             return Err(KeyringError::KeyUsage { kid });
         }
         let check = SignatureCheck::new(dsc.public_key()).map_err(|source| KeyringError::PublicKey { kid, source })?;
-        let canary = Digest::of(&[b"sceau canary ", &kid.as_bytes()[..]].concat());
-        let signature = token.sign(key, Lane::Interactive, vec![canary]).await.pop().unwrap_or(Err(TokenError::Closed));
-        let signature = signature.map_err(|source| KeyringError::Canary { kid, source })?;
-        if !check.accepts(&canary, signature.as_bytes()) {
-            return Err(KeyringError::Mismatch { kid });
-        }
         let header = ProtectedHeader::new(dsc.algorithm(), kid);
-        Ok(Self { dsc, header, check, token, key })
+        let places = places.into_iter().map(|(station, key)| Place { station, key }).collect();
+        Ok(Self { dsc, header, check, places })
     }
 
     /// The certificate.
@@ -56,12 +50,8 @@ impl SigningKey {
         &self.check
     }
 
-    pub(super) const fn token(&self) -> &Arc<dyn Token> {
-        &self.token
-    }
-
-    pub(super) const fn key(&self) -> TokenKey {
-        self.key
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
     }
 }
 
@@ -87,8 +77,8 @@ pub struct Need {
 }
 
 impl Keyring {
-    /// A keyring of proven keys. The one that ends first stands first, so that keys are used up in the order in which
-    /// they end; the kid decides between equals, so that every replica picks the same.
+    /// A keyring. The DSC that ends first stands first, so that the keys of one token are used up in the order in which they
+    /// end; the kid decides between equals, so that every replica picks the same.
     ///
     /// # Errors
     /// [`KeyringError::DuplicateKid`] where two different certificates have the same kid: verifiers could not tell them apart.
@@ -107,12 +97,19 @@ impl Keyring {
         self.keys.iter()
     }
 
-    /// The DSC for a certificate.
+    /// The order in which tokens are asked to sign `items` certificates of an algorithm and a country.
+    #[must_use]
+    pub fn route(&self, algorithm: Algorithm, country: Country, items: usize) -> Route {
+        let keys = self.keys.iter().filter(|key| key.dsc.algorithm() == algorithm && key.dsc.country() == Some(country));
+        Route::plan(keys, items)
+    }
+
+    /// The DSC and the token for a certificate: the first of the route that fits.
     ///
     /// # Errors
     /// A fault of rule `dsc.available` that says which DSCs there are and why none of them fits.
-    pub fn select(&self, need: &Need) -> Result<&Arc<SigningKey>, Fault> {
-        self.keys.iter().find(|key| misfit(&key.dsc, need).is_none()).ok_or_else(|| self.unavailable(need))
+    pub fn select(&self, need: &Need, route: &Route) -> Result<Binding, Fault> {
+        route.first(|key| misfit(&key.dsc, need).is_none()).ok_or_else(|| self.unavailable(need))
     }
 
     fn unavailable(&self, need: &Need) -> Fault {
@@ -206,20 +203,6 @@ pub enum KeyringError {
         kid: Kid,
         /// What is wrong.
         source: InvalidKey,
-    },
-    /// Its key did not sign.
-    #[error("DSC {kid}: its key does not sign: {source}")]
-    Canary {
-        /// The DSC.
-        kid: Kid,
-        /// What the token said.
-        source: TokenError,
-    },
-    /// The key signs, and the certificate is another key's.
-    #[error("DSC {kid}: the key's signature does not verify with the certificate; they do not belong together")]
-    Mismatch {
-        /// The DSC.
-        kid: Kid,
     },
     /// Two DSCs with one kid.
     #[error("two [[dsc]] have the kid {kid}: a certificate stands once; of two different ones, one has to be issued again")]

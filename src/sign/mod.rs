@@ -1,15 +1,20 @@
 //! The keyring, and the way of a batch: prepare -> sign -> verify -> assemble.
 //!
-//! 1. [`Signer`] takes one [`Keyring`] snapshot and one reading of the clock for the batch.
-//! 2. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
+//! 1. [`Signer`] takes one [`Keyring`] snapshot and one reading of the clock for the batch, and cuts it into slices.
+//! 2. A slice is given a [`Route`]: the tokens in the order in which they are asked, the one with the least to do in front.
+//! 3. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
 //!    signing. A bad item keeps its own faults and the rest go on.
-//! 3. The token signs, in groups of one DSC. (A ledger's intent would be written before, its outcome after.)
-//! 4. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled.
+//! 4. The token signs, in groups of one DSC. (A ledger's intent would be written before, its outcome after.)
+//! 5. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled.
+//! 6. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
+//!    prepared afresh.
 
 pub mod batch;
+mod failover;
 pub mod keyring;
 mod prepare;
 pub mod profile;
+pub mod route;
 pub mod signer;
 
 #[cfg(test)]
@@ -18,4 +23,5 @@ mod tests;
 pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, SignFailure};
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
 pub use profile::{Durations, Profile};
+pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};

@@ -1,10 +1,11 @@
-//! From a payload to a digest, bound to one DSC.
+//! From a payload to a digest, bound to one DSC and one token.
 
 use std::sync::Arc;
 
-use super::batch::{BatchItem, Certificate, SignFailure, SignedForms};
-use super::keyring::{Keyring, Need, SigningKey};
+use super::batch::{BatchItem, Certificate, SignedForms};
+use super::keyring::{Keyring, Need};
 use super::profile::Profile;
+use super::route::{Binding, Route};
 use crate::domain::{CallerId, CertificateType, Digest, Fault, Faults, Hcert, NumericDate, Rule, Signature, UvciMaker};
 use crate::encode::{ClaimsSet, Hc1};
 
@@ -19,10 +20,10 @@ pub(super) struct BatchContext {
     pub(super) issued_at: NumericDate,
 }
 
-/// A certificate ready for its signature, bound to one DSC. Not `Clone`: it is signed once.
+/// A certificate ready for its signature, bound to one DSC and one token. Not `Clone`: it is signed once.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) key: Arc<SigningKey>,
+    pub(super) binding: Binding,
     pub(super) digest: Digest,
     claims: Vec<u8>,
     uvci: String,
@@ -32,20 +33,40 @@ pub(super) struct Prepared {
 }
 
 impl BatchContext {
+    /// The order in which tokens are asked to sign `items` of the batch.
+    pub(super) fn route(&self, items: usize) -> Route {
+        self.keyring.route(self.profile.algorithm, self.profile.issuer, items)
+    }
+
     /// Reads, checks and encodes one item.
-    pub(super) fn prepare(&self, item: &BatchItem) -> Result<Prepared, Faults> {
+    pub(super) fn prepare(&self, item: &BatchItem, route: &Route) -> Result<Prepared, Faults> {
         let profile = &self.profile;
         let make_uvci = || self.uvci_maker.make(profile.issuer, &self.caller, &item.item_id);
         let hcert = Hcert::parse(&item.payload, &profile.rulebook, self.issued_at, make_uvci)?;
         let kind = hcert.certificate_type();
         let expires_at = self.expiry(kind, item.expires_at)?;
-        let need = Need { algorithm: profile.algorithm, country: profile.issuer, kind, issued_at: self.issued_at, expires_at };
-        let key = self.keyring.select(&need)?;
+        let binding = self.keyring.select(&self.need(kind, expires_at), route)?;
         let uvci = hcert.uvci().to_owned();
         let claims =
             ClaimsSet { issuer: profile.issuer.as_str(), issued_at: self.issued_at, expires_at, payload: hcert }.to_cbor();
-        let digest = key.header().digest(&claims);
-        Ok(Prepared { key: Arc::clone(key), digest, claims, uvci, kind, issued_at: self.issued_at, expires_at })
+        let digest = binding.key.header().digest(&claims);
+        Ok(Prepared { binding, digest, claims, uvci, kind, issued_at: self.issued_at, expires_at })
+    }
+
+    /// Binds an item that was not signed to the best place of another route. Under another DSC the protected header is another,
+    /// and so is the digest; under the same DSC the bytes stay.
+    pub(super) fn bind_again(&self, item: &mut Prepared, route: &Route) -> Result<(), Fault> {
+        let binding = self.keyring.select(&self.need(item.kind, item.expires_at), route)?;
+        if !Arc::ptr_eq(&binding.key, &item.binding.key) {
+            item.digest = binding.key.header().digest(&item.claims);
+        }
+        item.binding = binding;
+        Ok(())
+    }
+
+    fn need(&self, kind: CertificateType, expires_at: NumericDate) -> Need {
+        let Profile { algorithm, issuer: country, .. } = *self.profile;
+        Need { algorithm, country, kind, issued_at: self.issued_at, expires_at }
     }
 
     /// The profile's duration for the type, or the item's own end if that is sooner. Nothing is clipped.
@@ -61,22 +82,23 @@ impl BatchContext {
 }
 
 impl Prepared {
-    /// Checks the signature and puts the certificate together.
-    pub(super) fn finish(self, signature: Signature, check: bool) -> Result<Certificate, SignFailure> {
-        if check && !self.key.check().accepts(&self.digest, signature.as_bytes()) {
-            tracing::error!(kid = %self.key.dsc().kid(), token = self.key.token().name(), "a signature does not verify; it is not released");
-            return Err(SignFailure::BadSignature);
-        }
-        let cose = self.key.header().assemble(self.claims, signature);
+    /// Whether a signature is that of the DSC it is bound to.
+    pub(super) fn accepts(&self, signature: &Signature) -> bool {
+        self.binding.key.check().accepts(&self.digest, signature.as_bytes())
+    }
+
+    /// Puts the certificate together.
+    pub(super) fn assemble(self, signature: Signature) -> Certificate {
+        let cose = self.binding.key.header().assemble(self.claims, signature);
         let hc1 = Hc1::encode(&cose);
-        Ok(Certificate {
+        Certificate {
             signed: Some(SignedForms { hc1, cose }),
             uvci: self.uvci,
             kind: self.kind,
-            kid: self.key.dsc().kid(),
+            kid: self.binding.key.dsc().kid(),
             issued_at: self.issued_at,
             expires_at: self.expires_at,
-        })
+        }
     }
 
     /// What the certificate would be.
@@ -85,7 +107,7 @@ impl Prepared {
             signed: None,
             uvci: self.uvci,
             kind: self.kind,
-            kid: self.key.dsc().kid(),
+            kid: self.binding.key.dsc().kid(),
             issued_at: self.issued_at,
             expires_at: self.expires_at,
         }

@@ -1,6 +1,5 @@
 //! The batch pipeline.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +7,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rayon::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
-use super::batch::{BatchRequest, Certificate, ItemError, ItemOutcome, SignFailure};
+use super::batch::{BatchItem, BatchRequest, ItemError, ItemOutcome, SignFailure};
+use super::failover::failover;
 use super::keyring::LiveKeyring;
 use super::prepare::{BatchContext, Prepared};
-use crate::domain::{Clock, Kid, Lane, Signature, UvciMaker};
+use crate::domain::{Clock, Lane, UvciMaker};
+use crate::token::{Order, Purpose, Signed};
 
 /// Signs batches.
 pub struct Signer {
@@ -26,7 +28,7 @@ pub struct Signer {
 /// What an operator may set.
 #[derive(Clone, Copy, Debug)]
 pub struct SignerSettings {
-    /// How long a token may take over a group.
+    /// How long the signatures of a batch may take, with every second try on other tokens.
     pub sign_timeout: Duration,
     /// Whether every signature is checked before it leaves.
     pub check_signatures: bool,
@@ -53,7 +55,8 @@ fn pool(lane: &'static str, threads: usize) -> Result<rayon::ThreadPool, rayon::
 /// Fewer items than this are not worth another thread.
 const MIN_ITEMS_A_THREAD: usize = 8;
 
-/// What waits for the token together: a token slower than `sign_timeout` costs a slice, not the batch.
+/// What goes through the pipeline together: one token signs a slice while the next is prepared, and a token that is slow or
+/// fails costs a slice, not the batch.
 const SLICE_ITEMS: usize = 64;
 
 impl Signer {
@@ -79,72 +82,87 @@ impl Signer {
 
     /// Signs a batch: one outcome an item, in order. One item's failure leaves the others.
     pub async fn sign_batch(&self, request: BatchRequest) -> Vec<ItemOutcome> {
-        let count = request.items.len();
-        let (lane, validate_only) = (request.lane, request.validate_only);
-        let Some(prepared) = self.prepare(request).await else { return closing(count) };
-        let mut outcomes = Vec::with_capacity(count);
-        outcomes.resize_with(count, || Err(ItemError::Failed(SignFailure::Closing)));
-        let mut good = Vec::with_capacity(count);
-        for (place, item) in prepared.into_iter().enumerate() {
-            match item {
-                Ok(item) if validate_only => outcomes[place] = Ok(item.preview()),
-                Ok(item) => good.push((place, item)),
-                Err(error) => outcomes[place] = Err(error),
-            }
-        }
-        let signing = group(good.into_iter()).into_iter().map(|group| self.sign_group(lane, group));
-        for (place, outcome) in join_all(signing).await.into_iter().flatten() {
-            outcomes[place] = outcome;
-        }
-        outcomes
-    }
-
-    /// Reads and encodes all items on the encoding threads. Nothing where the threads are gone.
-    async fn prepare(&self, request: BatchRequest) -> Option<Vec<Result<Prepared, ItemError>>> {
+        let BatchRequest { caller, profile, lane, validate_only, items } = request;
         let context = BatchContext {
             keyring: self.keyring.snapshot(),
-            profile: request.profile,
-            caller: request.caller,
+            profile,
+            caller,
             uvci_maker: self.uvci_maker.clone(),
             issued_at: self.clock.now(),
         };
-        let items = request.items;
-        self.compute(request.lane, move || {
-            let prepare = |item| context.prepare(item).map_err(ItemError::Refused);
-            items.par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect()
-        })
-        .await
-    }
-
-    /// Has one DSC's items signed, and finishes them.
-    async fn sign_group(&self, lane: Lane, group: Group) -> Vec<(usize, ItemOutcome)> {
-        let Group { places, items } = group;
-        let signatures = self.signatures(lane, &items).await;
-        let check = self.settings.check_signatures;
-        let finish = move |(item, signature): (Prepared, Result<Signature, SignFailure>)| {
-            signature.and_then(|signature| item.finish(signature, check)).map_err(ItemError::Failed)
-        };
-        let finished: Option<Vec<Result<Certificate, ItemError>>> = self
-            .compute(lane, move || items.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect())
-            .await;
-        let finished = finished.unwrap_or_else(|| closing(places.len()));
-        places.into_iter().zip(finished).collect()
-    }
-
-    /// One signature an item, in order. What is late does not take with it what is there.
-    async fn signatures(&self, lane: Lane, items: &[Prepared]) -> Vec<Result<Signature, SignFailure>> {
-        let slices = items.chunks(SLICE_ITEMS).map(|slice| {
-            let (token, key) = (slice[0].key.token(), slice[0].key.key());
-            let signing = token.sign(key, lane, slice.iter().map(|item| item.digest).collect());
-            let answer = tokio::time::timeout(self.settings.sign_timeout, signing);
-            async move {
-                match answer.await {
-                    Ok(results) => results.into_iter().map(|result| result.map_err(SignFailure::Token)).collect(),
-                    Err(_) => vec![Err(SignFailure::Timeout); slice.len()],
-                }
-            }
+        let way = Way { lane, validate_only, context: Arc::new(context), deadline: Instant::now() + self.settings.sign_timeout };
+        let mut items = items.into_iter();
+        let slices = std::iter::from_fn(|| {
+            let slice: Vec<BatchItem> = items.by_ref().take(SLICE_ITEMS).collect();
+            (!slice.is_empty()).then_some(slice)
         });
+        let slices: Vec<_> = slices.map(|slice| self.sign_slice(&way, slice)).collect();
         join_all(slices).await.into_iter().flatten().collect()
+    }
+
+    /// Has a slice prepared, signed, checked and put together.
+    async fn sign_slice(&self, way: &Way, items: Vec<BatchItem>) -> Vec<ItemOutcome> {
+        let count = items.len();
+        let mut outcomes = Outcomes::closing(count);
+        let route = Arc::new(way.context.route(count));
+        let (context, shared_route) = (Arc::clone(&way.context), Arc::clone(&route));
+        let prepare = move || {
+            let prepare = |item| context.prepare(item, &shared_route).map_err(ItemError::Refused);
+            items.par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
+        };
+        let Some(prepared) = self.compute(way.lane, prepare).await else { return outcomes.0 };
+        let mut good = Vec::with_capacity(count);
+        for (place, item) in prepared.into_iter().enumerate() {
+            match item {
+                Ok(item) if way.validate_only => outcomes.set(place, Ok(item.preview())),
+                Ok(item) => good.push(Pending { place, item, tries: 0 }),
+                Err(error) => outcomes.set(place, Err(error)),
+            }
+        }
+        // The route counts the slice as its token's work until it is signed, or routed anew.
+        let mut routes = vec![route];
+        while !good.is_empty() {
+            let signing = group(good).into_iter().map(|group| self.sign_group(way, group));
+            let unsigned: Vec<Vec<Unsigned>> = join_all(signing).await.into_iter().map(|group| outcomes.take(group)).collect();
+            good = Vec::new();
+            let mut next = Vec::new();
+            for group in unsigned {
+                let (again, route) = failover(way, group, &mut outcomes).await;
+                good.extend(again);
+                next.extend(route);
+            }
+            routes = next;
+        }
+        drop(routes);
+        outcomes.0
+    }
+
+    /// Has items of one DSC signed by one token, and finishes them.
+    async fn sign_group(&self, way: &Way, group: Vec<Pending>) -> Vec<Finished> {
+        let signatures = self.signatures(way, &group).await;
+        let places: Vec<usize> = group.iter().map(|pending| pending.place).collect();
+        let check = self.settings.check_signatures;
+        let finish = move || {
+            let finish = |(pending, signature): (Pending, Result<Signed, SignFailure>)| pending.finish(signature, check);
+            group.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect::<Vec<_>>()
+        };
+        let closing = |place| Finished::Outcome(place, Err(ItemError::Failed(SignFailure::Closing)));
+        self.compute(way.lane, finish).await.unwrap_or_else(|| places.into_iter().map(closing).collect())
+    }
+
+    /// One signature an item, in order.
+    async fn signatures(&self, way: &Way, group: &[Pending]) -> Vec<Result<Signed, SignFailure>> {
+        let binding = &group[0].item.binding;
+        // A key that is stopped would be refused item by item.
+        if let Some(error) = binding.refusal() {
+            return group.iter().map(|_| Err(SignFailure::Token(error.clone()))).collect();
+        }
+        let order = Order { key: binding.token_key(), purpose: Purpose::Certificate, lane: way.lane };
+        let digests = group.iter().map(|pending| pending.item.digest).collect();
+        match timeout_at(way.deadline, binding.station().token().sign(order, digests)).await {
+            Ok(results) => results.into_iter().map(|result| result.map_err(SignFailure::Token)).collect(),
+            Err(_) => group.iter().map(|_| Err(SignFailure::Timeout)).collect(),
+        }
     }
 
     /// Runs CPU work on the encoding threads and waits without blocking a tokio worker.
@@ -170,24 +188,89 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// Items of one DSC, and so of one token, with their places in the batch.
-#[derive(Default)]
-struct Group {
-    places: Vec<usize>,
-    items: Vec<Prepared>,
+/// What the slices of a batch share on their way.
+pub(super) struct Way {
+    lane: Lane,
+    validate_only: bool,
+    pub(super) context: Arc<BatchContext>,
+    pub(super) deadline: Instant,
 }
 
-/// Sorts items by the DSC that they are bound to.
-fn group(items: impl Iterator<Item = (usize, Prepared)>) -> Vec<Group> {
-    let mut groups: HashMap<Kid, Group> = HashMap::new();
-    for (place, item) in items {
-        let group = groups.entry(item.key.dsc().kid()).or_default();
-        group.places.push(place);
-        group.items.push(item);
+/// An item on its way to a signature, with its place in its slice.
+pub(super) struct Pending {
+    pub(super) place: usize,
+    pub(super) item: Prepared,
+    /// How often a token has failed it.
+    pub(super) tries: u32,
+}
+
+/// An item that a token did not sign.
+pub(super) struct Unsigned {
+    pub(super) pending: Pending,
+    pub(super) failure: SignFailure,
+}
+
+enum Finished {
+    Outcome(usize, ItemOutcome),
+    Unsigned(Unsigned),
+}
+
+impl Pending {
+    /// Checks the signature, tells the token how it was, and puts the certificate together.
+    fn finish(self, signature: Result<Signed, SignFailure>, check: bool) -> Finished {
+        let Signed { signature, session } = match signature {
+            Ok(signed) => signed,
+            Err(failure) => return Finished::Unsigned(Unsigned { pending: self, failure }),
+        };
+        if check {
+            let verifies = self.item.accepts(&signature);
+            self.item.binding.station().token().judge(session, verifies);
+            if !verifies {
+                return Finished::Unsigned(Unsigned { pending: self, failure: SignFailure::BadSignature });
+            }
+        }
+        Finished::Outcome(self.place, Ok(self.item.assemble(signature)))
     }
-    groups.into_values().collect()
 }
 
-fn closing(count: usize) -> Vec<ItemOutcome> {
-    (0..count).map(|_| Err(ItemError::Failed(SignFailure::Closing))).collect()
+/// One outcome an item of a slice, in order.
+pub(super) struct Outcomes(Vec<ItemOutcome>);
+
+impl Outcomes {
+    /// What an item hears whose work is dropped half-way.
+    fn closing(count: usize) -> Self {
+        Self((0..count).map(|_| Err(ItemError::Failed(SignFailure::Closing))).collect())
+    }
+
+    fn set(&mut self, place: usize, outcome: ItemOutcome) {
+        self.0[place] = outcome;
+    }
+
+    pub(super) fn fail(&mut self, place: usize, failure: SignFailure) {
+        self.set(place, Err(ItemError::Failed(failure)));
+    }
+
+    /// Keeps what is finished, and gives back what is not.
+    fn take(&mut self, finished: Vec<Finished>) -> Vec<Unsigned> {
+        let mut unsigned = Vec::new();
+        for item in finished {
+            match item {
+                Finished::Outcome(place, outcome) => self.set(place, outcome),
+                Finished::Unsigned(item) => unsigned.push(item),
+            }
+        }
+        unsigned
+    }
+}
+
+/// Sorts items by what they are bound to: mostly it is one DSC on one token.
+fn group(items: Vec<Pending>) -> Vec<Vec<Pending>> {
+    let mut groups: Vec<Vec<Pending>> = Vec::new();
+    for item in items {
+        match groups.iter_mut().find(|group| group[0].item.binding.is_same(&item.item.binding)) {
+            Some(group) => group.push(item),
+            None => groups.push(vec![item]),
+        }
+    }
+    groups
 }

@@ -6,6 +6,8 @@ use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::InvalidKey;
+
 /// A failure of a token. It keeps the C function and the `CK_RV`.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TokenError {
@@ -149,6 +151,18 @@ pub enum TokenError {
         found: usize,
         /// As it should be.
         wanted: usize,
+    },
+    /// A signature over a digest that proves the key does not verify with the certificate.
+    #[error("a signature does not verify with the certificate; it is another key's, or the token is at fault")]
+    BadSignature,
+    /// The public key in a certificate is none.
+    #[error(transparent)]
+    InvalidKey(#[from] InvalidKey),
+    /// A worker was asked for what its configuration does not let it sign.
+    #[error("the worker's configuration does not let the key sign {purpose}")]
+    Purpose {
+        /// What it was asked for.
+        purpose: &'static str,
     },
     /// The token is being closed.
     #[error("the token is closed")]

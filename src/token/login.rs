@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cryptoki::context::{Function, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
-use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::slot::{Limit, Slot, TokenInfo};
 
 use super::{Disposition, TokenError, TokenSpec, module};
 
@@ -33,6 +33,15 @@ impl Login {
         let session = open_session(&module, slot)?;
         log_in(&session, &info, spec)?;
         Ok(Self { module, slot, spec: spec.clone(), anchor: Mutex::new(Anchor::Session(session)) })
+    }
+
+    /// How many sessions the token allows, where it says so.
+    pub(super) fn most_sessions(&self) -> Result<Option<u64>, TokenError> {
+        let info = self.module.get_token_info(self.slot).map_err(TokenError::of_call)?;
+        Ok(match info.max_session_count() {
+            Limit::Max(most) => Some(most),
+            Limit::Infinite | Limit::Unavailable => None,
+        })
     }
 
     /// Opens one more session, and logs in again where the login went with the sessions before it: without one the private

@@ -10,29 +10,40 @@
 //! [`SupervisedToken`] is what a service uses: it starts workers, feeds them, kills and replaces them. [`Pkcs11Token`] is what
 //! a worker holds: long-lived sessions that do nothing but sign. Both take from the same kind of queue, interactive work first.
 //!
+//! Two rules carry the recovery. **A session takes work only while its last signature was good**: after a failure it proves
+//! itself, by a signature over a digest of our own that verifies, before it takes more. **A worker is ready only when each of
+//! its keys has proven itself so.** A token that cannot sign therefore takes nothing, and nobody has to ask whether it is back.
+//!
 //! Reading order: this page, [`error`] (what a failure means), `queue` (who signs next), `module` and `login` (how a token is
-//! reached), `key` (how a key is found and what it must be), `session` and `pool` (signing), `wire`, `worker` and `supervisor`
-//! (the processes).
+//! reached), `key` (how a key is found and what it must be), `session`, `thread` and `pool` (signing), `wire` and `worker` (the
+//! process that signs), `process`, `keeper`, `standing` and `supervisor` (the process that has it sign).
 
 pub mod error;
+mod keeper;
 mod key;
 mod keygen;
 mod latch;
+mod limit;
 mod login;
 mod module;
+mod pause;
 pub mod pin;
 mod pool;
+mod process;
+mod proof;
 mod queue;
 mod session;
 #[cfg(any(test, feature = "software-token"))]
 pub mod software;
+mod standing;
 mod supervisor;
+mod thread;
 mod wire;
 mod worker;
 
 use std::fmt;
 use std::future::Future;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
@@ -45,7 +56,9 @@ pub use latch::PinLatch;
 pub use module::finalize_modules;
 pub use pin::PinSource;
 pub use pool::Pkcs11Token;
-pub use supervisor::{SupervisedToken, WorkerCommand};
+pub use process::WorkerCommand;
+pub use standing::Readiness;
+pub use supervisor::{Opened, SupervisedToken, TokenStatus, WorkerStatus};
 pub use worker::{WorkerEnd, run_worker};
 
 /// A thing that holds keys and signs digests with them.
@@ -60,15 +73,59 @@ pub trait Token: Send + Sync + fmt::Debug {
     /// Interactive work goes before bulk work, decided after each signature.
     ///
     /// # Errors
-    /// [`TokenError::disposition`] says what may be tried again. One digest's failure leaves the others.
+    /// [`TokenError::disposition`] says what may be tried again. One digest's failure leaves the others. Where the key cannot
+    /// sign at all, the answer comes at once.
     ///
     /// # Source
     /// RFC 9053 section 2.1; PKCS#11 v2.40, `CKM_ECDSA` and `CKM_RSA_PKCS_PSS`.
-    fn sign(&self, key: TokenKey, lane: Lane, digests: Vec<Digest>) -> SignFuture;
+    fn sign(&self, order: Order, digests: Vec<Digest>) -> SignFuture;
+
+    /// Whether a key signs at present.
+    fn readiness(&self, key: TokenKey) -> Readiness;
+
+    /// Tells whether a signature verified. A session whose signature did not is replaced; two such in a row put the whole
+    /// token out of use until it has proven itself.
+    fn judge(&self, session: SessionId, verifies: bool);
 }
 
 /// The results of one batch, when the token has them all.
-pub type SignFuture = Pin<Box<dyn Future<Output = Vec<Result<Signature, TokenError>>> + Send>>;
+pub type SignFuture = Pin<Box<dyn Future<Output = Vec<Result<Signed, TokenError>>> + Send>>;
+
+/// What a batch of digests is signed with, what for, and how soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The key.
+    pub key: TokenKey,
+    /// What the signatures are for.
+    pub purpose: Purpose,
+    /// Before or behind others.
+    pub lane: Lane,
+}
+
+/// What a signature is for. A worker signs with a key for the purpose that its own configuration gives it, and for no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A health certificate: what the key of a `[[dsc]]` is for.
+    Certificate,
+    /// To prove that the key signs, over one digest that means nothing else. Every key may.
+    Proof,
+}
+
+/// A signature, and the session that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// As the token gave it; whether it verifies is the caller's to check, and to tell by [`Token::judge`].
+    pub signature: Signature,
+    /// Where it was made.
+    pub session: SessionId,
+}
+
+/// A session of one worker process; a worker that replaces another has a number of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SessionId {
+    pub(crate) worker: u32,
+    pub(crate) session: u16,
+}
 
 /// A key of an open token, by its place among the keys that it was opened with.
 ///
@@ -89,6 +146,8 @@ pub struct WantedKey {
     pub name: String,
     /// Its public half, from the certificate.
     pub public_key: PublicKey,
+    /// What it may sign.
+    pub purpose: Purpose,
 }
 
 /// How to reach a token.
@@ -108,12 +167,30 @@ pub struct TokenSpec {
     pub latch: PinLatch,
     /// How many worker processes; `None` takes one a core where the token computes here, one where it is a device.
     pub workers: Option<usize>,
-    /// How many sessions a worker; `None` takes one where the token computes here, 16 where it is a device.
+    /// How many sessions a worker, besides the one that is kept for interactive work and the one that never signs; `None`
+    /// takes one where the token computes here, 16 where it is a device.
     pub sessions: Option<usize>,
+    /// The most signatures a second, all workers together.
+    pub max_signatures_per_second: Option<NonZeroU32>,
+    /// A session that was idle for so long signs once, lest the token drop it; `None` for tokens that drop none.
+    pub keep_alive: Option<Duration>,
+    /// The user that workers run as; `None` for this process's own.
+    pub user: Option<WorkerUser>,
     /// What a worker's environment has besides this process's: SoftHSM, for one, is configured by it.
     pub environment: Vec<(String, String)>,
     /// How long a worker may take over what it was given before it counts as hung.
     pub hang_timeout: Duration,
     /// Attributes that a key need not have, by name; each is warned of at every start.
     pub relaxed: Vec<KeyAttribute>,
+}
+
+/// Who a worker runs as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerUser {
+    /// The user's name, for messages.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// Its group's number; other groups are left behind.
+    pub gid: u32,
 }

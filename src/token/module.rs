@@ -14,17 +14,18 @@ static LOADED: Mutex<Vec<(PathBuf, Pkcs11)>> = Mutex::new(Vec::new());
 
 /// Loads a module, or gives the one that is loaded already.
 pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
-    // Two spellings of one library are one module, which is initialised once.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // Two spellings of one library are one module, which is initialised once. It is loaded as it is spelt: some modules look
+    // at their own name.
+    let library = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some((_, module)) = loaded.iter().find(|(known, _)| known == path) {
+    if let Some((_, module)) = loaded.iter().find(|(known, _)| *known == library) {
         return Ok(module.clone());
     }
     let failed = |error: Error| TokenError::Module { path: path.to_owned(), reason: reason(&error) };
     let module = Pkcs11::new(path).map_err(failed)?;
     // Only OS locking: without it SoftHSM turns its mutexes off, and we call from many threads.
     module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(failed)?;
-    loaded.push((path.to_owned(), module.clone()));
+    loaded.push((library, module.clone()));
     Ok(module)
 }
 

@@ -1,58 +1,101 @@
-//! Long-lived sessions, each on a thread of its own that takes from the queue and does nothing but sign.
+//! An open token: logged in once, its keys found and proven, its sessions each on a thread of its own.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::limit::RateLimit;
 use super::login::Login;
-use super::queue::{Piece, WorkQueue};
+use super::pause::Ending;
+use super::proof::{self, Proof};
+use super::queue::{Answer, Wake, WorkQueue, lock, piece_len};
 use super::session::SigningSession;
-use super::{Disposition, SignFuture, Token, TokenError, TokenKey, TokenSpec, WantedKey};
-use crate::domain::{Digest, Lane, Signature};
+use super::standing::Readiness;
+use super::thread::{Event, OnEvent, SessionThread, Sessions};
+use super::{Order, SessionId, SignFuture, Token, TokenError, TokenKey, TokenSpec, WantedKey};
+use crate::domain::Digest;
 
 /// A token behind PKCS#11: long-lived sessions, each on a thread of its own.
 pub struct Pkcs11Token {
     name: String,
-    sessions: usize,
+    count: usize,
     local: bool,
-    shared: Arc<Shared>,
+    sessions: Arc<Sessions>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What a supervisor that has started a worker before lets the next one know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hints {
+    /// Whether the token computes on this machine, found out by the worker before.
+    pub(super) local: Option<bool>,
+}
+
 impl Pkcs11Token {
-    /// Loads the module, logs in, finds the keys, checks them, opens the sessions; in that order, and stops at the first
-    /// failure. Sessions are opened one after another: what hurts tokens is opening sessions, not using them.
+    /// Loads the module, logs in, finds the keys, checks them, has each prove itself, opens the sessions; in that order, and
+    /// stops at the first failure. Sessions are opened one after another: what hurts tokens is opening sessions, not using
+    /// them.
     ///
     /// The [`TokenKey`]s stand in the order of `wanted`.
     ///
     /// # Errors
     /// [`TokenError`] names the module, the token, the PIN's place, the key or the attribute that is wrong.
     pub fn open(spec: &TokenSpec, wanted: Vec<WantedKey>) -> Result<Self, TokenError> {
-        let login = Login::open(spec)?;
-        let first = SigningSession::open(&login, &wanted)?;
-        first.check_keys(&spec.relaxed)?;
-        // Nobody asks where both numbers are set, and every worker that is replaced would sign for it again.
-        let is_asked = spec.workers.is_none() || spec.sessions.is_none();
-        let local = is_asked && measure_local(&first)?;
-        let sessions = spec.sessions.unwrap_or(if local { 1 } else { DEVICE_SESSIONS }).max(1);
-        let mut opened = vec![first];
-        for _ in 1..sessions {
-            opened.push(SigningSession::open(&login, &wanted)?);
-        }
-        let shared = Arc::new(Shared { queue: WorkQueue::default(), login, wanted });
-        let threads = opened
-            .into_iter()
-            .enumerate()
-            .map(|(number, session)| spawn(&shared, &spec.name, number, session))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { name: spec.name.clone(), sessions, local, shared, threads })
+        Self::open_for(spec, wanted, Hints::default(), Box::new(|_| {}))
     }
 
-    /// How many sessions sign at the same time.
+    /// The same, telling `on_event` how it goes.
+    pub(super) fn open_for(spec: &TokenSpec, keys: Vec<WantedKey>, hints: Hints, on_event: OnEvent) -> Result<Self, TokenError> {
+        let login = Login::open(spec)?;
+        let first = SigningSession::open(&login, &keys)?;
+        first.check_keys(&spec.relaxed)?;
+        let proofs = keys.iter().map(|key| Proof::of(&key.public_key)).collect::<Result<Vec<_>, _>>()?;
+        on_event(Event::Proving);
+        prove_all(&first, &keys, &proofs)?;
+        // Nobody asks where both numbers are set.
+        let is_asked = spec.workers.is_none() || spec.sessions.is_none();
+        let local = match hints.local {
+            Some(local) => local,
+            None => is_asked && measure_local(&first)?,
+        };
+        let wanted_sessions = spec.sessions.unwrap_or(if local { 1 } else { DEVICE_SESSIONS });
+        let (count, has_reserved) = fit(wanted_sessions, login.most_sessions()?);
+        if count < wanted_sessions {
+            tracing::warn!(token = spec.name, wanted = wanted_sessions, sessions = count, "the token allows no more sessions");
+        }
+        on_event(Event::Opening);
+        let mut opened = vec![first];
+        for _ in 1..count + usize::from(has_reserved) {
+            opened.push(SigningSession::open(&login, &keys)?);
+        }
+        let workers = spec.workers.unwrap_or(if local { super::cores() } else { 1 });
+        let sessions = Arc::new(Sessions {
+            token: spec.name.clone(),
+            queue: WorkQueue::new(Wake::OneEach),
+            login,
+            keys,
+            proofs,
+            limit: spec.max_signatures_per_second.map(|rate| RateLimit::share_of(rate, workers)),
+            keep_alive: spec.keep_alive,
+            sound: Mutex::new(count),
+            discarded: opened.iter().map(|_| AtomicBool::new(false)).collect(),
+            ending: Ending::default(),
+            on_event,
+        });
+        let threads = opened.into_iter().enumerate().map(|(number, session)| {
+            let number = u16::try_from(number).unwrap_or(u16::MAX);
+            spawn(SessionThread::new(Arc::clone(&sessions), number, usize::from(number) >= count, session), &spec.name, number)
+        });
+        let threads = threads.collect::<Result<_, _>>()?;
+        Ok(Self { name: spec.name.clone(), count, local, sessions, threads })
+    }
+
+    /// How many sessions sign all kinds of work at the same time; one more may be kept for interactive work.
     #[must_use]
     pub const fn sessions(&self) -> usize {
-        self.sessions
+        self.count
     }
 
     /// Whether the token computes on this machine (SoftHSM does), so that a core bounds a session; not found out, and false,
@@ -61,20 +104,43 @@ impl Pkcs11Token {
     pub const fn is_local(&self) -> bool {
         self.local
     }
+
+    /// Signs what is a piece already, and answers by a call from the session's thread.
+    pub(super) fn submit(&self, order: Order, digests: Vec<Digest>, answer: Answer) {
+        let len = digests.len();
+        self.sessions.queue.submit_for(order, digests, len, answer);
+    }
+
+    /// Gives a session up before its next signature.
+    pub(super) fn discard(&self, session: u16) {
+        if let Some(discarded) = self.sessions.discarded.get(usize::from(session)) {
+            discarded.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Sessions of a device whose number nobody set: what the vendors of network HSMs hint at as a beginning.
 const DEVICE_SESSIONS: usize = 16;
 
+/// How many sessions for all work, and whether one more is kept for interactive work; beside them is one that never signs.
+fn fit(wanted: usize, most: Option<u64>) -> (usize, bool) {
+    let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let signing = most.saturating_sub(1).max(1);
+    match wanted.max(1) {
+        wanted if wanted < signing => (wanted, true),
+        _ if signing >= 3 => (signing - 1, true),
+        wanted => (wanted.min(signing), false),
+    }
+}
+
 /// How long the first session signs to find out where the token computes.
-const MEASURED: Duration = Duration::from_millis(100);
+pub(super) const MEASURED: Duration = Duration::from_millis(100);
 
 /// Whether signing is work for this machine's cores: where CPU time is more than half of wall time, the token is software.
 fn measure_local(session: &SigningSession) -> Result<bool, TokenError> {
-    let digest = Digest::of(b"sceau measures where the token computes");
     let (wall, cpu) = (Instant::now(), thread_cpu_time());
     while session.key_count() > 0 && wall.elapsed() < MEASURED {
-        session.sign(TokenKey(0), &digest)?;
+        session.sign(TokenKey(0), proof::digest())?;
     }
     Ok((thread_cpu_time() - cpu) * 2 > wall.elapsed())
 }
@@ -84,20 +150,48 @@ fn thread_cpu_time() -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }
 
+/// Each key signs once, and its public half verifies it.
+fn prove_all(session: &SigningSession, keys: &[WantedKey], proofs: &[Proof]) -> Result<(), TokenError> {
+    for (number, (key, proof)) in keys.iter().zip(proofs).enumerate() {
+        let proven = session.sign(TokenKey(number), proof::digest()).and_then(|signature| proof.accept(&signature));
+        proven.map_err(|error| error.about(&key.name))?;
+    }
+    Ok(())
+}
+
+fn spawn(thread: SessionThread, token: &str, number: u16) -> Result<JoinHandle<()>, TokenError> {
+    std::thread::Builder::new()
+        .name(format!("{token}-{number}"))
+        .spawn(move || thread.run())
+        .map_err(|error| TokenError::Binding { reason: format!("no thread for a session: {error}") })
+}
+
 impl Token for Pkcs11Token {
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn sign(&self, key: TokenKey, lane: Lane, digests: Vec<Digest>) -> SignFuture {
-        self.shared.queue.submit(key, lane, digests, self.sessions)
+    fn sign(&self, order: Order, digests: Vec<Digest>) -> SignFuture {
+        let len = piece_len(digests.len(), self.count, Duration::ZERO);
+        self.sessions.queue.submit(order, digests, len)
+    }
+
+    fn readiness(&self, _key: TokenKey) -> Readiness {
+        if *lock(&self.sessions.sound) > 0 { Readiness::Ready } else { Readiness::Unsettled }
+    }
+
+    fn judge(&self, session: SessionId, verifies: bool) {
+        if !verifies {
+            self.discard(session.session);
+        }
     }
 }
 
 impl Drop for Pkcs11Token {
     /// Lets the sessions finish what they hold; what is still queued is answered with [`TokenError::Closed`].
     fn drop(&mut self) {
-        self.shared.queue.close();
+        self.sessions.ending.begin();
+        self.sessions.queue.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!(token = self.name, "a session's thread had panicked");
@@ -108,93 +202,22 @@ impl Drop for Pkcs11Token {
 
 impl fmt::Debug for Pkcs11Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pkcs11Token").field("name", &self.name).field("sessions", &self.sessions).finish_non_exhaustive()
+        f.debug_struct("Pkcs11Token").field("name", &self.name).field("sessions", &self.count).finish_non_exhaustive()
     }
 }
 
-struct Shared {
-    queue: WorkQueue,
-    login: Login,
-    wanted: Vec<WantedKey>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn spawn(shared: &Arc<Shared>, token: &str, number: usize, session: SigningSession) -> Result<JoinHandle<()>, TokenError> {
-    let shared = Arc::clone(shared);
-    let signer = SessionThread { shared, token: token.to_owned(), session: Some(session), failing: false };
-    std::thread::Builder::new()
-        .name(format!("{token}-{number}"))
-        .spawn(move || signer.run())
-        .map_err(|error| TokenError::Binding { reason: format!("no thread for a session: {error}") })
-}
-
-/// What a session's thread owns.
-struct SessionThread {
-    shared: Arc<Shared>,
-    token: String,
-    session: Option<SigningSession>,
-    /// Whether the last signature failed: an outage is one line in the log, not one a digest.
-    failing: bool,
-}
-
-impl SessionThread {
-    fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        while let Some(piece) = shared.queue.next() {
-            self.sign_piece(piece);
-        }
-    }
-
-    /// Signs a piece one by one; after each signature interactive work may take the rest's place.
-    fn sign_piece(&mut self, piece: Piece) {
-        if piece.is_abandoned() {
-            return;
-        }
-        let mut results = Vec::with_capacity(piece.digests().len());
-        for digest in piece.digests() {
-            if !results.is_empty() && piece.lane() == Lane::Bulk && self.shared.queue.has_interactive() {
-                break;
-            }
-            results.push(self.sign(piece.key(), digest));
-        }
-        if let Some(rest) = piece.complete(results) {
-            self.shared.queue.put_back(rest);
-        }
-    }
-
-    /// One signature; where the session is at fault, once more on a new one.
-    fn sign(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
-        let error = match self.try_sign(key, digest) {
-            Ok(signature) => {
-                self.note(None);
-                return Ok(signature);
-            }
-            Err(error) => error,
-        };
-        self.note(Some(&error));
-        match error.disposition() {
-            Disposition::ReplaceSession => self.try_sign(key, digest),
-            Disposition::LogInAgain => self.shared.login.renew().and_then(|()| self.try_sign(key, digest)),
-            _ => Err(error),
-        }
-    }
-
-    fn note(&mut self, error: Option<&TokenError>) {
-        match (error, self.failing) {
-            (Some(error), false) => tracing::warn!(token = self.token, %error, "signatures fail on a session"),
-            (None, true) => tracing::info!(token = self.token, "a session signs again"),
-            _ => {}
-        }
-        self.failing = error.is_some();
-    }
-
-    /// Signs on the session, opening one where there is none. Any failed call discards it.
-    fn try_sign(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => SigningSession::open(&self.shared.login, &self.shared.wanted)?,
-        };
-        let signature = session.sign(key, digest)?;
-        self.session = Some(session);
-        Ok(signature)
+    #[test]
+    fn one_session_never_signs_and_one_is_kept_where_there_is_room() {
+        assert_eq!(fit(32, None), (32, true));
+        assert_eq!(fit(14, Some(16)), (14, true));
+        assert_eq!(fit(32, Some(16)), (14, true));
+        assert_eq!(fit(1, Some(3)), (1, true));
+        assert_eq!(fit(8, Some(3)), (2, false));
+        assert_eq!(fit(8, Some(2)), (1, false));
+        assert_eq!(fit(0, Some(0)), (1, false));
     }
 }

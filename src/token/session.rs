@@ -57,7 +57,7 @@ impl SigningSession {
 
 impl SessionKey {
     fn find(session: &Session, wanted: &WantedKey) -> Result<Self, TokenError> {
-        let WantedKey { name, public_key } = wanted;
+        let WantedKey { name, public_key, .. } = wanted;
         let handle = key::find_private_key(session, public_key).map_err(|error| error.about(name))?;
         Ok(Self { name: name.clone(), handle, algorithm: public_key.algorithm(), signature_len: public_key.signature_len() })
     }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
-use super::{SignFuture, Token, TokenError, TokenKey};
-use crate::domain::{Digest, Lane, PublicKey, Signature};
+use super::{Order, Readiness, SessionId, SignFuture, Signed, Token, TokenError, TokenKey};
+use crate::domain::{Digest, PublicKey, Signature};
 
 /// A token of P-256 keys in memory.
 pub struct SoftwareToken {
@@ -34,12 +34,16 @@ impl SoftwareToken {
         (TokenKey(number), PublicKey::P256 { point })
     }
 
-    fn sign_one(&self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
+    /// One signature, at once.
+    ///
+    /// # Errors
+    /// There is no key of that number.
+    pub fn sign_now(&self, key: TokenKey, digest: &Digest) -> Result<Signed, TokenError> {
         let key = self.keys.get(key.0).ok_or(TokenError::KeyAbsent { what: "key of that number" })?;
         let digest = aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256)
             .map_err(|_| TokenError::Closed)?;
         let signature = key.sign_digest(&digest).map_err(|_| TokenError::Closed)?;
-        Ok(Signature::new(signature.as_ref().to_vec()))
+        Ok(Signed { signature: Signature::new(signature.as_ref().to_vec()), session: SessionId::default() })
     }
 }
 
@@ -48,10 +52,16 @@ impl Token for SoftwareToken {
         "software"
     }
 
-    fn sign(&self, key: TokenKey, _lane: Lane, digests: Vec<Digest>) -> SignFuture {
-        let results = digests.iter().map(|digest| self.sign_one(key, digest)).collect();
+    fn sign(&self, order: Order, digests: Vec<Digest>) -> SignFuture {
+        let results = digests.iter().map(|digest| self.sign_now(order.key, digest)).collect();
         Box::pin(std::future::ready(results))
     }
+
+    fn readiness(&self, _key: TokenKey) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn judge(&self, _session: SessionId, _verifies: bool) {}
 }
 
 impl fmt::Debug for SoftwareToken {

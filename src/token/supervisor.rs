@@ -1,94 +1,170 @@
-//! Worker processes from the outside: started one after another, fed, watched, killed and replaced.
+//! A token behind worker processes, which this process starts, feeds, kills and replaces.
 //!
 //! A PKCS#11 module is somebody else's C code with the keys behind it: it hangs, crashes, and cannot be cancelled. Only a
-//! worker loads it. What a worker held when it died goes back to the front of the queue and is signed elsewhere.
+//! worker loads it, and only a worker reads the PIN.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::queue::{Piece, WorkQueue, lock};
-use super::wire::{self, Ready, SignFrame, WorkerFrame, key_hash};
-use super::{SignFuture, Token, TokenError, TokenKey, TokenSpec, WantedKey};
-use crate::domain::{Digest, Lane};
+use tokio::sync::oneshot;
 
-/// How a worker is started: a program and its arguments, which name configuration and token.
-#[derive(Clone, Debug)]
-pub struct WorkerCommand {
-    /// The program: this one, as a rule.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-}
+use super::pause::{Backoff, Ending};
+use super::process::{Worker, WorkerCommand};
+use super::proof::{self, Proof};
+use super::queue::{Answer, Results, Wake, WorkQueue, lock, piece_len};
+use super::standing::{Readiness, Standing};
+use super::wire::{Ready, key_hash};
+use super::{Order, Purpose, SessionId, SignFuture, Token, TokenError, TokenKey, TokenSpec, WantedKey};
+use crate::domain::{Digest, Lane};
 
 /// A token behind worker processes. This process holds neither PIN nor key handle.
 pub struct SupervisedToken {
     shared: Arc<Shared>,
-    keepers: Vec<JoinHandle<()>>,
-    watchdog: Option<JoinHandle<()>>,
 }
 
-/// How often a piece may come back unsigned before it is failed: a piece that kills workers must not kill them for ever.
-const MOST_RETURNS: u32 = 3;
+/// A token that has been started.
+#[derive(Debug)]
+pub struct Opened {
+    /// It goes on trying where it did not open.
+    pub token: SupervisedToken,
+    /// Its keys, in the order in which they were wanted.
+    pub keys: Vec<TokenKey>,
+    /// What came of its first worker.
+    pub outcome: Result<(), TokenError>,
+}
 
-/// Pieces in a worker's pipe for each of its sessions: one that is signed and one that waits, so that no session idles. A
-/// lane has its own, so that bulk never fills the pipe before interactive work.
-const PIECES_A_SESSION: usize = 2;
+/// A worker whose sessions do not sign for so long is replaced: some libraries recover in a new process only.
+const REPLACE_AFTER: Duration = Duration::from_secs(1);
 
-/// A worker that lived so long was well; one that dies sooner again and again is started more and more slowly.
-const SETTLED: Duration = Duration::from_secs(5);
+/// How often the watchdog looks.
+const WATCH: Duration = Duration::from_millis(100);
 
-/// How long a worker may take to be ready, where its hang timeout is not longer.
-const LONGEST_START: Duration = Duration::from_secs(30);
+/// So many signatures in a row that do not verify put the token out of use.
+const BAD_IN_A_ROW: u32 = 2;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+pub(super) struct Shared {
+    pub(super) spec: TokenSpec,
+    pub(super) command: WorkerCommand,
+    /// What a worker has to say it can sign with.
+    pub(super) keys: Vec<[u8; 32]>,
+    pub(super) queue: WorkQueue,
+    pub(super) workers: Mutex<Vec<Arc<Worker>>>,
+    /// Held while a worker starts: SoftHSM's login rewrites its token file, and simultaneous starts miss the token.
+    pub(super) starting: Mutex<()>,
+    /// The worker that is being started.
+    pub(super) newborn: Mutex<Option<Arc<Worker>>>,
+    /// Workers that were ever started.
+    pub(super) started: AtomicU32,
+    /// Workers that died and were replaced.
+    pub(super) replaced: AtomicU64,
+    /// Whether the token computes on this machine; the first worker finds out.
+    pub(super) local: Mutex<Option<bool>>,
+    pub(super) ending: Ending,
+    proofs: Vec<Proof>,
+    standing: Mutex<Standing>,
+    /// Sessions of all workers together: how finely a batch is cut.
+    sessions: AtomicUsize,
+    /// What a signature takes, in nanoseconds, smoothed.
+    signature_nanos: AtomicU64,
+    bad_signatures: AtomicU64,
+    bad_in_a_row: AtomicU32,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
 
 impl SupervisedToken {
     /// Starts the first worker, which says whether the token computes here, then the others; one after another, for logins at
-    /// the same time make some tokens fail.
+    /// the same time make some tokens fail. A token that does not open is tried again until it does.
     ///
     /// # Errors
-    /// What the first worker says: the module, the token, the PIN's place, the key or the attribute that is wrong.
-    pub fn start(spec: &TokenSpec, command: WorkerCommand, wanted: &[WantedKey]) -> Result<(Self, Vec<TokenKey>), TokenError> {
+    /// A public key is none, or no thread can be started. What the first worker says is in [`Opened::outcome`].
+    pub fn start(spec: &TokenSpec, command: WorkerCommand, wanted: &[WantedKey]) -> Result<Opened, TokenError> {
+        let now = Instant::now();
         let shared = Arc::new(Shared {
             spec: spec.clone(),
             command,
             keys: wanted.iter().map(|key| key_hash(&key.public_key)).collect(),
-            queue: WorkQueue::default(),
-            sessions: AtomicUsize::new(1),
-            alive: AtomicUsize::new(0),
-            last_failure: Mutex::default(),
-            starting: Mutex::new(()),
-            workers: Mutex::new(Vec::new()),
+            queue: WorkQueue::new(Wake::All),
+            workers: Mutex::default(),
+            starting: Mutex::default(),
+            newborn: Mutex::default(),
+            started: AtomicU32::new(0),
+            replaced: AtomicU64::new(0),
+            local: Mutex::default(),
             ending: Ending::default(),
+            proofs: wanted.iter().map(|key| Proof::of(&key.public_key)).collect::<Result<_, _>>()?,
+            standing: Mutex::new(Standing::new(&spec.name, now)),
+            sessions: AtomicUsize::new(1),
+            signature_nanos: AtomicU64::new(0),
+            bad_signatures: AtomicU64::new(0),
+            bad_in_a_row: AtomicU32::new(0),
+            threads: Mutex::default(),
         });
-        let first = shared.start_worker()?;
-        let ready = first.ready.clone();
-        let workers = spec.workers.unwrap_or(if ready.local { super::cores() } else { 1 }).max(1);
-        shared.sessions.store(workers * usize::from(ready.sessions), Ordering::Relaxed);
-        let mut token = Self { shared: Arc::clone(&shared), keepers: Vec::new(), watchdog: None };
-        token.keepers.push(spawn("keeper-0", Arc::clone(&shared), |shared| shared.keep(Some(first)))?);
-        for number in 1..workers {
-            token.keepers.push(spawn(&format!("keeper-{number}"), Arc::clone(&shared), |shared| shared.keep(None))?);
+        let token = Self { shared: Arc::clone(&shared) };
+        if let Some(refusal) = lock(&shared.standing).refusal() {
+            shared.queue.refuse(&refusal);
         }
-        token.watchdog = Some(spawn("watchdog", shared, |shared| shared.watch())?);
-        tracing::info!(token = spec.name, workers, sessions = ready.sessions, local = ready.local, "token open");
-        Ok((token, (0..wanted.len()).map(TokenKey).collect()))
+        let (told, first_start) = mpsc::channel();
+        shared.spawn("keeper-0", move |shared| {
+            shared.keep(|outcome| {
+                // Nobody listens where the start was given up.
+                let _ = told.send(outcome.map(|_| ()));
+            });
+        })?;
+        shared.spawn("watchdog", |shared| shared.watch())?;
+        let outcome = first_start.recv().unwrap_or(Err(TokenError::Closed));
+        Ok(Opened { token, keys: (0..wanted.len()).map(TokenKey).collect(), outcome })
+    }
+
+    /// How the token is.
+    #[must_use]
+    pub fn status(&self) -> TokenStatus {
+        self.shared.status()
+    }
+
+    /// Takes the PIN latch off, so that the next worker logs in; whether it was on.
+    ///
+    /// # Errors
+    /// Where the file cannot be removed.
+    pub fn unlatch(&self) -> io::Result<bool> {
+        self.shared.spec.latch.take_off()
     }
 }
 
-fn spawn(name: &str, shared: Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>, TokenError> {
-    let token = shared.spec.name.clone();
-    let spawned = std::thread::Builder::new().name(format!("{token}-{name}")).spawn(move || work(&shared));
-    spawned.map_err(|error| TokenError::Process { token, reason: format!("no thread: {error}") })
+/// How a token is, for those who look after it.
+#[derive(Clone, Debug)]
+pub struct TokenStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Why it does not sign; nothing where it does.
+    pub trouble: Option<String>,
+    /// Its workers that are alive.
+    pub workers: Vec<WorkerStatus>,
+    /// Workers that died and were replaced, since the service started.
+    pub replaced: u64,
+    /// Signatures that did not verify.
+    pub bad_signatures: u64,
+    /// What a signature takes on a session, of late; zero before the first.
+    pub signature_time: Duration,
+    /// Whether a refused PIN keeps its workers from logging in.
+    pub is_latched: bool,
+}
+
+/// How one worker is.
+#[derive(Clone, Debug)]
+pub struct WorkerStatus {
+    /// Its process.
+    pub pid: u32,
+    /// How long it lives.
+    pub age: Duration,
+    /// Signatures that it has made.
+    pub signatures: u64,
+    /// Why none of its sessions signs; nothing where one does.
+    pub trouble: Option<String>,
 }
 
 impl Token for SupervisedToken {
@@ -96,24 +172,32 @@ impl Token for SupervisedToken {
         &self.shared.spec.name
     }
 
-    fn sign(&self, key: TokenKey, lane: Lane, digests: Vec<Digest>) -> SignFuture {
-        if self.shared.is_down() {
-            let error = self.shared.down();
-            return Box::pin(std::future::ready(vec![Err(error); digests.len()]));
-        }
-        self.shared.queue.submit(key, lane, digests, self.shared.sessions.load(Ordering::Relaxed))
+    fn sign(&self, order: Order, digests: Vec<Digest>) -> SignFuture {
+        let shared = &self.shared;
+        let signature = Duration::from_nanos(shared.signature_nanos.load(Ordering::Relaxed));
+        let len = piece_len(digests.len(), shared.sessions.load(Ordering::Relaxed), signature);
+        shared.queue.submit(order, digests, len)
+    }
+
+    fn readiness(&self, key: TokenKey) -> Readiness {
+        lock(&self.shared.standing).readiness(key, Instant::now())
+    }
+
+    fn judge(&self, session: SessionId, verifies: bool) {
+        self.shared.judge(session, verifies);
     }
 }
 
 impl Drop for SupervisedToken {
     /// Kills the workers: vendor libraries crash in their exit handlers, so they are not let run.
     fn drop(&mut self) {
-        self.shared.ending.begin();
-        self.shared.queue.close();
-        for worker in lock(&self.shared.workers).iter() {
-            worker.kill();
-        }
-        for thread in self.keepers.drain(..).chain(self.watchdog.take()) {
+        let shared = &self.shared;
+        shared.ending.begin();
+        shared.queue.close();
+        lock(&shared.workers).iter().chain(&*lock(&shared.newborn)).for_each(|worker| worker.kill());
+        shared.queue.wake();
+        let threads = std::mem::take(&mut *lock(&shared.threads));
+        for thread in threads {
             let _ = thread.join();
         }
     }
@@ -125,326 +209,218 @@ impl fmt::Debug for SupervisedToken {
     }
 }
 
-struct Shared {
-    spec: TokenSpec,
-    command: WorkerCommand,
-    keys: Vec<[u8; 32]>,
-    queue: WorkQueue,
-    /// Sessions of all workers together: how finely a batch is cut.
-    sessions: AtomicUsize,
-    alive: AtomicUsize,
-    /// Why the last start failed; nothing since a worker was ready.
-    last_failure: Mutex<Option<String>>,
-    /// Held while a worker starts: SoftHSM's login rewrites its token file, and simultaneous starts miss the token.
-    starting: Mutex<()>,
-    workers: Mutex<Vec<Arc<Worker>>>,
-    ending: Ending,
-}
-
-/// The end of the token, which a pause can be woken by.
-#[derive(Default)]
-struct Ending {
-    begun: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Ending {
-    fn begin(&self) {
-        *lock(&self.begun) = true;
-        self.changed.notify_all();
-    }
-
-    fn has_begun(&self) -> bool {
-        *lock(&self.begun)
-    }
-
-    /// Waits, but not past the end; whether the end has come.
-    fn wait(&self, pause: Duration) -> bool {
-        let waited = self.changed.wait_timeout_while(lock(&self.begun), pause, |begun| !*begun);
-        waited.map_or(true, |(begun, _)| *begun)
-    }
-}
-
-/// A worker process that has said it is ready.
-struct Started {
-    worker: Arc<Worker>,
-    ready: Ready,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-/// What is known of a worker that is alive.
-struct Worker {
-    child: Mutex<Child>,
-    held: Mutex<HashMap<u64, Held>>,
-    interactive: AtomicUsize,
-    bulk: AtomicUsize,
-    dead: AtomicBool,
-}
-
-/// A piece in the worker's hands.
-struct Held {
-    piece: Piece,
-    since: Instant,
-}
-
-impl Worker {
-    fn count(&self, lane: Lane) -> &AtomicUsize {
-        match lane {
-            Lane::Interactive => &self.interactive,
-            Lane::Bulk => &self.bulk,
-        }
-    }
-
-    fn kill(&self) {
-        self.dead.store(true, Ordering::Relaxed);
-        // It may have ended by itself.
-        let _ = lock(&self.child).kill();
-    }
-
-    fn take(&self, id: u64) -> Option<Piece> {
-        let held = lock(&self.held).remove(&id)?;
-        self.count(held.piece.lane()).fetch_sub(1, Ordering::Relaxed);
-        Some(held.piece)
-    }
-
-    fn has_hung(&self, timeout: Duration) -> bool {
-        lock(&self.held).values().any(|held| held.since.elapsed() > timeout)
-    }
-}
-
 impl Shared {
-    /// Whether nothing can be signed until a worker starts, and the last one did not. A worker that has died and is being
-    /// replaced for the first time is no reason to refuse: its work waits a moment.
-    fn is_down(&self) -> bool {
-        self.alive.load(Ordering::Relaxed) == 0 && lock(&self.last_failure).is_some()
-    }
-
-    fn down(&self) -> TokenError {
-        TokenError::Down { token: self.spec.name.clone(), reason: lock(&self.last_failure).clone().unwrap_or_default() }
-    }
-
-    fn process_error(&self, reason: impl fmt::Display) -> TokenError {
-        TokenError::Process { token: self.spec.name.clone(), reason: reason.to_string() }
-    }
-
-    /// Keeps one worker alive until the token ends: starts it, feeds it, and replaces it after a pause that grows.
-    fn keep(&self, first: Option<Started>) {
-        let mut next = first.map(Ok);
-        let mut failures = 0;
-        while !self.ending.has_begun() {
-            match next.take().unwrap_or_else(|| self.start_worker()) {
-                Ok(started) => {
-                    let since = Instant::now();
-                    let reason = self.run_worker(started);
-                    if self.ending.has_begun() {
-                        return;
-                    }
-                    tracing::warn!(token = self.spec.name, reason, "a worker died and is replaced; what it held is signed again");
-                    failures = if since.elapsed() > SETTLED { 0 } else { failures + 1 };
-                }
-                Err(error) => {
-                    failures += 1;
-                    self.note_failure(&error, failures);
-                }
-            }
-            if self.ending.wait(pause(failures)) {
-                return;
-            }
-        }
-    }
-
-    /// With no worker alive nothing that waits is signed soon: its callers hear so at once.
-    fn note_failure(&self, error: &TokenError, failures: u32) {
-        let is_news = lock(&self.last_failure).replace(error.to_string()).is_none_or(|last| last != error.to_string());
-        if self.is_down() && is_news {
-            tracing::error!(token = self.spec.name, %error, failures, "no worker of the token starts; nothing is signed on it");
-        } else if is_news {
-            tracing::warn!(token = self.spec.name, %error, failures, "a worker did not start; others sign");
-        }
-        if self.is_down() {
-            self.queue.fail_waiting(&self.down());
-        }
-    }
-
-    /// Starts a worker and waits until it is ready.
-    fn start_worker(&self) -> Result<Started, TokenError> {
-        let _starting = lock(&self.starting);
-        // Another try could lock the token. An officer takes the latch off, and the next round starts a worker.
-        self.spec.latch.check()?;
-        let mut command = Command::new(&self.command.program);
-        command.args(&self.command.arguments).envs(self.spec.environment.iter().map(|(name, value)| (name, value)));
-        // A group of its own: Ctrl-C at the terminal is for the service, which drains first.
-        command.process_group(0);
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = spawned.map_err(|error| self.process_error(format_args!("cannot start: {error}")))?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(input), Some(output), Some(log)) = pipes else { return Err(self.process_error("it has no pipes")) };
-        let token = self.spec.name.clone();
-        // A thread that cannot be started costs the worker's log lines, nothing else.
-        let _ = std::thread::Builder::new().name(format!("{token}-log")).spawn(move || relay_log(&token, log));
-        let worker = Arc::new(Worker {
-            child: Mutex::new(child),
-            held: Mutex::default(),
-            interactive: AtomicUsize::new(0),
-            bulk: AtomicUsize::new(0),
-            dead: AtomicBool::new(false),
-        });
-        let mut output = BufReader::with_capacity(64 * 1024, output);
-        let ready = self.await_ready(&worker, &mut output).inspect_err(|_| {
-            worker.kill();
-            let _ = lock(&worker.child).wait();
-        })?;
-        Ok(Started { worker, ready, input, output })
-    }
-
-    fn await_ready(&self, worker: &Arc<Worker>, output: &mut BufReader<ChildStdout>) -> Result<Ready, TokenError> {
-        // A module that hangs at its start is killed like one that hangs later; reading then ends. A start takes longer than a
-        // signature: killing one that is merely slow would cost a login each time.
-        let patience = Patience::new(Arc::clone(worker), self.spec.hang_timeout.max(LONGEST_START));
-        let frame = WorkerFrame::read(output);
-        patience.end();
-        match frame {
-            Ok(Some(WorkerFrame::Ready(ready))) if ready.keys == self.keys => Ok(ready),
-            Ok(Some(WorkerFrame::Ready(_))) => {
-                Err(self.process_error("its configuration has other keys; start the service again"))
-            }
-            Ok(Some(WorkerFrame::Failed(error))) => Err(error.into()),
-            Ok(_) => Err(self.process_error("it ended, or hung, before it was ready")),
-            Err(error) => Err(self.process_error(error)),
-        }
-    }
-
-    /// Feeds a worker until it dies; what it held goes back to the queue.
-    fn run_worker(&self, started: Started) -> String {
-        let Started { worker, ready, mut input, mut output } = started;
-        lock(&self.workers).push(Arc::clone(&worker));
-        self.alive.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.last_failure) = None;
-        let window = usize::from(ready.sessions) * PIECES_A_SESSION;
-        let reason = std::thread::scope(|scope| {
-            let reader = scope.spawn(|| self.read_results(&worker, &mut output));
-            let written = self.feed(&worker, &mut input, window);
-            worker.kill();
-            let read = reader.join().unwrap_or(Ok(()));
-            written.and(read).err().map_or_else(|| "it ended, or was killed".to_owned(), |error| error.to_string())
-        });
-        self.bury(&worker);
-        reason
-    }
-
-    fn feed(&self, worker: &Worker, input: &mut ChildStdin, window: usize) -> io::Result<()> {
-        let open = |lane| worker.count(lane).load(Ordering::Relaxed) < window;
-        let mut bytes = Vec::with_capacity(4096);
-        let mut id = 0;
-        while let Some(piece) = self.queue.next_where(open, || worker.dead.load(Ordering::Relaxed)) {
-            if piece.is_abandoned() {
-                continue;
-            }
-            id += 1;
-            bytes.clear();
-            let key = u16::try_from(piece.key().0).unwrap_or(u16::MAX);
-            SignFrame::encode(id, key, piece.lane(), piece.digests(), &mut bytes);
-            worker.count(piece.lane()).fetch_add(1, Ordering::Relaxed);
-            lock(&worker.held).insert(id, Held { piece, since: Instant::now() });
-            wire::send(input, &bytes)?;
-        }
+    fn spawn(self: &Arc<Self>, name: &str, work: impl FnOnce(&Arc<Self>) + Send + 'static) -> Result<(), TokenError> {
+        let shared = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name(format!("{}-{name}", self.spec.name)).spawn(move || work(&shared));
+        let thread = spawned.map_err(|error| self.process_error(format_args!("no thread: {error}")))?;
+        lock(&self.threads).push(thread);
         Ok(())
     }
 
-    fn read_results(&self, worker: &Worker, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
-        let ended = loop {
-            match WorkerFrame::read(output) {
-                Ok(Some(WorkerFrame::Signed { id, results })) => self.complete(worker, id, results),
-                Ok(Some(_)) => break Err(io::Error::new(io::ErrorKind::InvalidData, "a frame out of place")),
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        worker.dead.store(true, Ordering::Relaxed);
-        self.queue.wake();
-        ended
-    }
-
-    fn complete(&self, worker: &Worker, id: u64, results: Vec<Result<crate::domain::Signature, wire::WorkerError>>) {
-        let Some(piece) = worker.take(id) else { return };
-        let results = results.into_iter().map(|result| result.map_err(TokenError::from)).collect();
-        if let Some(rest) = piece.complete(results) {
-            // Fewer results than digests: the worker broke its protocol over them.
-            rest.fail(&self.process_error("it answered a part of what it was given"));
+    /// With the first worker it is known how many the token wants; the others are kept from then on.
+    pub(super) fn grow(self: &Arc<Self>, ready: &Ready) {
+        let is_first = lock(&self.local).replace(ready.local).is_none();
+        if !is_first {
+            return;
         }
-        self.queue.wake();
-    }
-
-    /// Takes a dead worker out, and puts what it held back in front; what has come back too often is failed.
-    fn bury(&self, worker: &Arc<Worker>) {
-        let _ = lock(&worker.child).wait();
-        self.alive.fetch_sub(1, Ordering::Relaxed);
-        lock(&self.workers).retain(|other| !Arc::ptr_eq(other, worker));
-        let held = std::mem::take(&mut *lock(&worker.held));
-        for Held { mut piece, .. } in held.into_values() {
-            piece.returns += 1;
-            if piece.returns > MOST_RETURNS {
-                piece.fail(&self.process_error("it died over this piece again and again"));
-            } else {
-                self.queue.put_back(piece);
+        let workers = self.spec.workers.unwrap_or(if ready.local { super::cores() } else { 1 }).max(1);
+        self.sessions.store(workers * usize::from(ready.sessions), Ordering::Relaxed);
+        tracing::info!(token = self.spec.name, workers, sessions = ready.sessions, local = ready.local, "token open");
+        for number in 1..workers {
+            if let Err(error) = self.spawn(&format!("keeper-{number}"), |shared| shared.keep(|_| {})) {
+                tracing::error!(token = self.spec.name, %error, "fewer workers than wanted");
             }
         }
     }
 
-    /// Kills workers that hang.
+    /// One more worker signs.
+    pub(super) fn note_signing(&self) {
+        let mut standing = lock(&self.standing);
+        if standing.gain() {
+            self.queue.accept();
+            tracing::debug!(token = self.spec.name, "the token signs");
+        }
+    }
+
+    /// One worker fewer signs; with the last of them all that waits is answered, for another token may sign it.
+    pub(super) fn note_silence(&self, reason: &str) {
+        let mut standing = lock(&self.standing);
+        if standing.lose(reason, Instant::now())
+            && let Some(refusal) = standing.refusal()
+        {
+            self.queue.refuse(&refusal);
+        }
+    }
+
+    pub(super) fn note_failed_start(&self, error: &TokenError) {
+        let mut standing = lock(&self.standing);
+        if standing.note_failed_start(&error.to_string())
+            && let Some(refusal) = standing.refusal()
+        {
+            self.queue.refuse(&refusal);
+        } else {
+            tracing::warn!(token = self.spec.name, %error, "a worker did not start");
+        }
+    }
+
+    /// The token refuses a key: our configuration, or its own. Others sign meanwhile.
+    pub(super) fn stop_key(&self, key: TokenKey, error: &TokenError) {
+        if lock(&self.standing).stop(key, error, Instant::now()) {
+            tracing::error!(token = self.spec.name, key = key.0, %error, "ALARM: the token refuses a key; it is stopped until it signs");
+        }
+    }
+
+    pub(super) fn learn_signature_time(&self, signature: Duration) {
+        let nanos = u64::try_from(signature.as_nanos()).unwrap_or(u64::MAX);
+        let before = self.signature_nanos.load(Ordering::Relaxed);
+        let now = if before == 0 { nanos } else { before - before / 8 + nanos / 8 };
+        self.signature_nanos.store(now, Ordering::Relaxed);
+    }
+
+    fn judge(&self, session: SessionId, verifies: bool) {
+        if verifies {
+            if self.bad_in_a_row.load(Ordering::Relaxed) > 0 {
+                self.bad_in_a_row.store(0, Ordering::Relaxed);
+            }
+            return;
+        }
+        self.bad_signatures.fetch_add(1, Ordering::Relaxed);
+        let in_a_row = self.bad_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        let workers = lock(&self.workers).clone();
+        tracing::error!(
+            token = self.spec.name,
+            worker = session.worker,
+            session = session.session,
+            "ALARM: a signature does not verify; it is not released, and its session is given up"
+        );
+        // A worker that is gone took its sessions with it.
+        if let Some(worker) = workers.iter().find(|worker| worker.number == session.worker)
+            && let Err(error) = worker.discard(session.session)
+        {
+            tracing::debug!(token = self.spec.name, %error, "the worker cannot be told");
+        }
+        if in_a_row >= BAD_IN_A_ROW {
+            self.bad_in_a_row.store(0, Ordering::Relaxed);
+            tracing::error!(
+                token = self.spec.name,
+                in_a_row,
+                "ALARM: the token is out of use until its keys have proven themselves in new workers"
+            );
+            workers.iter().for_each(|worker| worker.kill());
+        }
+    }
+
+    /// Kills workers that hang or cannot sign any more, has stopped keys prove themselves, and raises the one alarm of an
+    /// outage.
     fn watch(&self) {
-        while !self.ending.wait(self.spec.hang_timeout / 8) {
+        let mut proving = Proving::default();
+        while !self.ending.wait(WATCH) {
             let workers = lock(&self.workers).clone();
             for worker in workers.iter().filter(|worker| worker.has_hung(self.spec.hang_timeout)) {
-                tracing::error!(token = self.spec.name, "a worker hangs and is killed");
+                tracing::error!(token = self.spec.name, pid = worker.pid(), "a worker hangs and is killed");
                 worker.kill();
             }
+            for worker in &workers {
+                if let Some(trouble) = worker.trouble().filter(|trouble| trouble.since.elapsed() > REPLACE_AFTER) {
+                    tracing::warn!(
+                        token = self.spec.name,
+                        pid = worker.pid(),
+                        reason = trouble.reason,
+                        "a worker does not sign any more and is replaced"
+                    );
+                    worker.kill();
+                }
+            }
+            self.resume_keys(&mut proving);
+            self.raise_alarm();
+        }
+    }
+
+    fn raise_alarm(&self) {
+        let change = lock(&self.standing).outage(Instant::now());
+        match change {
+            Some(Ok(lasted)) => tracing::info!(token = self.spec.name, ?lasted, "the token signs again"),
+            Some(Err(reason)) => {
+                tracing::error!(token = self.spec.name, reason, "ALARM: the token is down; nothing is signed on it")
+            }
+            None => {}
+        }
+    }
+
+    /// Has each stopped key sign a proof now and then, without waiting for it here: a proof may hang too.
+    fn resume_keys(&self, proving: &mut Proving) {
+        let stopped = lock(&self.standing).stopped();
+        proving.keys.retain(|key, _| stopped.contains(key));
+        for key in stopped {
+            let trial = proving.keys.entry(key).or_insert_with(Trial::new);
+            match &mut trial.answer {
+                Some(answer) => match answer.try_recv() {
+                    Ok(results) if self.is_proven(key, &results) => self.resume_key(key),
+                    Err(oneshot::error::TryRecvError::Empty) => {}
+                    _ => trial.answer = None,
+                },
+                None if Instant::now() >= trial.next => {
+                    trial.next = Instant::now() + trial.backoff.pause();
+                    trial.answer = Some(self.ask_for_proof(key));
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn ask_for_proof(&self, key: TokenKey) -> oneshot::Receiver<Results> {
+        let (done, answer) = oneshot::channel();
+        let order = Order { key, purpose: Purpose::Proof, lane: Lane::Interactive };
+        self.queue.submit_for(order, vec![*proof::digest()], 1, Answer::Waiter(done));
+        answer
+    }
+
+    fn resume_key(&self, key: TokenKey) {
+        if lock(&self.standing).resume(key) {
+            tracing::info!(token = self.spec.name, key = key.0, "the token signs with the key again");
+        }
+    }
+
+    fn is_proven(&self, key: TokenKey, results: &Results) -> bool {
+        let signed = results.first().and_then(|result| result.as_ref().ok());
+        signed.is_some_and(|signed| self.proofs[key.0].accept(&signed.signature).is_ok())
+    }
+
+    fn status(&self) -> TokenStatus {
+        let worker = |worker: &Arc<Worker>| WorkerStatus {
+            pid: worker.pid(),
+            age: worker.started.elapsed(),
+            signatures: worker.signatures.load(Ordering::Relaxed),
+            trouble: worker.trouble().map(|trouble| trouble.reason),
+        };
+        TokenStatus {
+            name: self.spec.name.clone(),
+            trouble: lock(&self.standing).trouble(),
+            workers: lock(&self.workers).iter().map(worker).collect(),
+            replaced: self.replaced.load(Ordering::Relaxed),
+            bad_signatures: self.bad_signatures.load(Ordering::Relaxed),
+            signature_time: Duration::from_nanos(self.signature_nanos.load(Ordering::Relaxed)),
+            is_latched: self.spec.latch.check().is_err(),
         }
     }
 }
 
-/// A pause before a worker is started again: it doubles, and a random part keeps replicas from coming together.
-fn pause(failures: u32) -> Duration {
-    let longest = LONGEST_PAUSE.min(FIRST_PAUSE * 2u32.saturating_pow(failures.min(10)));
-    let mut byte = [0; 1];
-    // Without randomness the pause is merely the same for all.
-    let _ = aws_lc_rs::rand::fill(&mut byte);
-    longest / 2 + longest / 2 * u32::from(byte[0]) / 255
+/// Stopped keys that are being proven.
+#[derive(Default)]
+struct Proving {
+    keys: HashMap<TokenKey, Trial>,
 }
 
-/// Kills a worker that is not ready in time.
-struct Patience {
-    done: Arc<Ending>,
+struct Trial {
+    next: Instant,
+    answer: Option<oneshot::Receiver<Results>>,
+    backoff: Backoff,
 }
 
-impl Patience {
-    fn new(worker: Arc<Worker>, timeout: Duration) -> Self {
-        let done = Arc::new(Ending::default());
-        let waited = Arc::clone(&done);
-        // Without the thread a module that hangs at its start holds up that worker alone.
-        let _ = std::thread::Builder::new().name("patience".to_owned()).spawn(move || {
-            if !waited.wait(timeout) {
-                worker.kill();
-            }
-        });
-        Self { done }
-    }
-
-    fn end(&self) {
-        self.done.begin();
-    }
-}
-
-/// Puts a worker's log lines into this process's log. It reads whatever comes: a full pipe would stop the worker.
-fn relay_log(token: &str, log: impl io::Read) {
-    for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line);
-        match line.trim().split_once(' ') {
-            Some(("ERROR", text)) => tracing::error!(token, "worker: {}", text.trim_start()),
-            Some(("WARN", text)) => tracing::warn!(token, "worker: {}", text.trim_start()),
-            Some(("INFO", text)) => tracing::info!(token, "worker: {}", text.trim_start()),
-            _ => tracing::debug!(token, "worker: {line}"),
-        }
+impl Trial {
+    fn new() -> Self {
+        let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
+        Self { next: Instant::now(), answer: None, backoff }
     }
 }

@@ -1,23 +1,31 @@
 //! What supervisor and worker say to each other over the worker's stdin and stdout.
 //!
 //! ```text
-//! frame   = length u32, kind u8, body                       all integers big-endian; length counts kind and body
-//! SIGN    = 1: id u64, key u16, lane u8, count u16, count × 32 bytes of digest                      to the worker
-//! READY   = 2: version u16, sessions u16, local u8, count u16, count × 32 bytes (SHA-256 of a public key)
-//! FAILED  = 3: disposition u8, message utf-8                                   the worker could not start, and ends
-//! SIGNED  = 4: id u64, count u16, count × result                               from the worker, in the order of SIGN
-//! result  = length u16, signature  |  0xffff, disposition u8, length u16, message utf-8
+//! frame    = length u32, kind u8, body                      all integers big-endian; length counts kind and body
+//!
+//! to the worker
+//! SIGN     = 1: id u64, key u16, purpose u8, lane u8, count u16, count × 32 bytes of digest
+//! DISCARD  = 2: session u16                                   it made a signature that does not verify
+//!
+//! from the worker
+//! READY    = 16: version u16, sessions u16, local u8, count u16, count × 32 bytes (SHA-256 of a public key)
+//! FAILED   = 17: disposition u8, message utf-8                the worker could not start, and ends
+//! SIGNED   = 18: id u64, spent u32, count u16, count × result       in the order of SIGN; spent: µs in C_Sign and the like
+//! STAGE    = 20: proving u8                                   it is still starting: its keys sign for the first time, or not yet
+//! STANDING = 19: sound u8, message utf-8                      whether any session signs; where none does, why
+//! result   = length u16, session u16, signature  |  0xffff, disposition u8, length u16, message utf-8
 //! ```
 //!
 //! A frame is read whole and checked whole; whatever does not fit ends the conversation.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::time::Duration;
 
-use super::{Disposition, TokenError};
+use super::{Disposition, Order, Purpose, TokenError, TokenKey};
 use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 /// The version of the protocol. Both ends are the same binary; a half-finished upgrade is found by it.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 
 /// The largest frame: a full piece of PS256-4096 signatures is 17 KB.
 const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -25,11 +33,9 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// From the supervisor.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SignFrame {
-    pub(super) id: u64,
-    pub(super) key: u16,
-    pub(super) lane: Lane,
-    pub(super) digests: Vec<Digest>,
+pub(super) enum SupervisorFrame {
+    Sign { id: u64, order: Order, digests: Vec<Digest> },
+    Discard { session: u16 },
 }
 
 /// From the worker.
@@ -37,8 +43,21 @@ pub(super) struct SignFrame {
 pub(super) enum WorkerFrame {
     Ready(Ready),
     Failed(WorkerError),
-    Signed { id: u64, results: Vec<Result<Signature, WorkerError>> },
+    Signed {
+        id: u64,
+        spent: Duration,
+        results: Vec<WorkerResult>,
+    },
+    /// How far its start is.
+    Stage {
+        is_proving: bool,
+    },
+    /// Why no session signs; nothing where one does.
+    Standing(Option<String>),
 }
+
+/// A signature with the number of its session, or why there is none.
+pub(super) type WorkerResult = Result<(u16, Signature), WorkerError>;
 
 /// A worker that can sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,32 +98,47 @@ pub(super) fn key_hash(key: &PublicKey) -> [u8; 32] {
 }
 
 const SIGN: u8 = 1;
-const READY: u8 = 2;
-const FAILED: u8 = 3;
-const SIGNED: u8 = 4;
+const DISCARD: u8 = 2;
+const READY: u8 = 16;
+const FAILED: u8 = 17;
+const SIGNED: u8 = 18;
+const STANDING: u8 = 19;
+const STAGE: u8 = 20;
 const ERROR_RESULT: u16 = 0xffff;
 
-impl SignFrame {
-    /// Appends the frame.
-    pub(super) fn encode(id: u64, key: u16, lane: Lane, digests: &[Digest], out: &mut Vec<u8>) {
-        frame(SIGN, out, |out| {
-            out.extend(id.to_be_bytes());
-            out.extend(key.to_be_bytes());
-            out.push(u8::from(lane == Lane::Bulk));
-            out.extend(count(digests.len()));
-            digests.iter().for_each(|digest| out.extend(digest.as_bytes()));
-        });
-    }
+/// A request to sign, from borrowed digests.
+pub(super) fn encode_sign(id: u64, order: Order, digests: &[Digest], out: &mut Vec<u8>) {
+    frame(SIGN, out, |out| {
+        out.extend(id.to_be_bytes());
+        out.extend(count(order.key.0));
+        out.push(PURPOSES.iter().position(|known| *known == order.purpose).map_or(u8::MAX, |at| at as u8));
+        out.push(u8::from(order.lane == Lane::Bulk));
+        out.extend(count(digests.len()));
+        digests.iter().for_each(|digest| out.extend(digest.as_bytes()));
+    });
+}
 
+/// A session that is to be given up.
+pub(super) fn encode_discard(session: u16, out: &mut Vec<u8>) {
+    frame(DISCARD, out, |out| out.extend(session.to_be_bytes()));
+}
+
+const PURPOSES: [Purpose; 2] = [Purpose::Certificate, Purpose::Proof];
+
+impl SupervisorFrame {
     fn decode(kind: u8, body: &mut Body<'_>) -> Option<Self> {
-        if kind != SIGN {
-            return None;
+        match kind {
+            SIGN => {
+                let (id, key) = (body.u64()?, TokenKey(body.u16()?.into()));
+                let purpose = *PURPOSES.get(usize::from(body.u8()?))?;
+                let lane = if body.u8()? == 0 { Lane::Interactive } else { Lane::Bulk };
+                let count = body.u16()?;
+                let digests = (0..count).map(|_| body.array::<32>().map(Digest::from_bytes)).collect::<Option<_>>()?;
+                Some(Self::Sign { id, order: Order { key, purpose, lane }, digests })
+            }
+            DISCARD => Some(Self::Discard { session: body.u16()? }),
+            _ => None,
         }
-        let (id, key) = (body.u64()?, body.u16()?);
-        let lane = if body.u8()? == 0 { Lane::Interactive } else { Lane::Bulk };
-        let count = body.u16()?;
-        let digests = (0..count).map(|_| body.array::<32>().map(Digest::from_bytes)).collect::<Option<_>>()?;
-        Some(Self { id, key, lane, digests })
     }
 
     /// Reads the next frame; nothing at the end of the conversation.
@@ -128,10 +162,16 @@ impl WorkerFrame {
                 out.push(disposition_code(error.disposition));
                 out.extend(bounded(&error.message));
             }),
-            Self::Signed { id, results } => frame(SIGNED, out, |out| {
+            Self::Signed { id, spent, results } => frame(SIGNED, out, |out| {
                 out.extend(id.to_be_bytes());
+                out.extend(u32::try_from(spent.as_micros()).unwrap_or(u32::MAX).to_be_bytes());
                 out.extend(count(results.len()));
                 results.iter().for_each(|result| encode_result(result, out));
+            }),
+            Self::Stage { is_proving } => frame(STAGE, out, |out| out.push(u8::from(*is_proving))),
+            Self::Standing(trouble) => frame(STANDING, out, |out| {
+                out.push(u8::from(trouble.is_none()));
+                out.extend(bounded(trouble.as_deref().unwrap_or_default()));
             }),
         }
     }
@@ -149,9 +189,14 @@ impl WorkerFrame {
                 Some(Self::Failed(WorkerError { disposition, message }))
             }
             SIGNED => {
-                let (id, count) = (body.u64()?, body.u16()?);
+                let (id, spent, count) = (body.u64()?, Duration::from_micros(body.u32()?.into()), body.u16()?);
                 let results = (0..count).map(|_| decode_result(body)).collect::<Option<_>>()?;
-                Some(Self::Signed { id, results })
+                Some(Self::Signed { id, spent, results })
+            }
+            STAGE => Some(Self::Stage { is_proving: body.u8()? != 0 }),
+            STANDING => {
+                let (is_sound, message) = (body.u8()? != 0, body.rest_text()?);
+                Some(Self::Standing((!is_sound).then_some(message)))
             }
             _ => None,
         }
@@ -163,16 +208,11 @@ impl WorkerFrame {
     }
 }
 
-/// Writes whole frames.
-pub(super) fn send(output: &mut impl Write, frames: &[u8]) -> io::Result<()> {
-    output.write_all(frames)?;
-    output.flush()
-}
-
-fn encode_result(result: &Result<Signature, WorkerError>, out: &mut Vec<u8>) {
+fn encode_result(result: &WorkerResult, out: &mut Vec<u8>) {
     match result {
-        Ok(signature) => {
+        Ok((session, signature)) => {
             out.extend(count(signature.as_bytes().len()));
+            out.extend(session.to_be_bytes());
             out.extend(signature.as_bytes());
         }
         Err(error) => {
@@ -185,10 +225,11 @@ fn encode_result(result: &Result<Signature, WorkerError>, out: &mut Vec<u8>) {
     }
 }
 
-fn decode_result(body: &mut Body<'_>) -> Option<Result<Signature, WorkerError>> {
+fn decode_result(body: &mut Body<'_>) -> Option<WorkerResult> {
     let len = body.u16()?;
     if len != ERROR_RESULT {
-        return Some(Ok(Signature::new(body.take(len.into())?.to_vec())));
+        let session = body.u16()?;
+        return Some(Ok((session, Signature::new(body.take(len.into())?.to_vec()))));
     }
     let (disposition, len) = (disposition_of_code(body.u8()?)?, body.u16()?);
     let message = std::str::from_utf8(body.take(len.into())?).ok()?.to_owned();
@@ -258,6 +299,10 @@ impl<'f> Body<'f> {
         self.array().map(u16::from_be_bytes)
     }
 
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
@@ -298,30 +343,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_what_is_read() {
+    fn what_the_supervisor_sends_is_what_the_worker_reads() {
         let digests = vec![Digest::of(b"a"), Digest::of(b"b")];
+        let bulk = Order { key: TokenKey(1), purpose: Purpose::Certificate, lane: Lane::Bulk };
+        let proof = Order { key: TokenKey(0), purpose: Purpose::Proof, lane: Lane::Interactive };
         let mut bytes = Vec::new();
-        SignFrame::encode(7, 1, Lane::Bulk, &digests, &mut bytes);
-        SignFrame::encode(8, 0, Lane::Interactive, &digests[..1], &mut bytes);
+        encode_sign(7, bulk, &digests, &mut bytes);
+        encode_sign(8, proof, &digests[..1], &mut bytes);
+        encode_discard(3, &mut bytes);
         let mut input = bytes.as_slice();
-        assert_eq!(
-            SignFrame::read(&mut input).unwrap().unwrap(),
-            SignFrame { id: 7, key: 1, lane: Lane::Bulk, digests: digests.clone() }
-        );
-        assert_eq!(SignFrame::read(&mut input).unwrap().unwrap().lane, Lane::Interactive);
-        assert!(SignFrame::read(&mut input).unwrap().is_none());
+        let mut read = || SupervisorFrame::read(&mut input).unwrap();
+        assert_eq!(read(), Some(SupervisorFrame::Sign { id: 7, order: bulk, digests: digests.clone() }));
+        assert_eq!(read(), Some(SupervisorFrame::Sign { id: 8, order: proof, digests: digests[..1].to_vec() }));
+        assert_eq!(read(), Some(SupervisorFrame::Discard { session: 3 }));
+        assert_eq!(read(), None);
+    }
 
+    #[test]
+    fn what_the_worker_sends_is_what_the_supervisor_reads() {
         let ready = Ready { sessions: 3, local: true, keys: vec![[5; 32]] };
         assert!(matches!(read_back(&WorkerFrame::Ready(ready.clone())), WorkerFrame::Ready(read) if read == ready));
         let error = WorkerError { disposition: Disposition::LatchPin, message: "é".repeat(900) };
         let WorkerFrame::Failed(read) = read_back(&WorkerFrame::Failed(error.clone())) else { panic!("FAILED") };
         assert_eq!((read.disposition, read.message.len()), (Disposition::LatchPin, 1024));
-        let results = vec![Ok(Signature::new(vec![1; 64])), Err(WorkerError { message: "gone".into(), ..error })];
-        let WorkerFrame::Signed { id, results: read } = read_back(&WorkerFrame::Signed { id: 9, results: results.clone() })
+        let results = vec![Ok((9, Signature::new(vec![1; 64]))), Err(WorkerError { message: "gone".into(), ..error })];
+        let spent = Duration::from_micros(250);
+        let WorkerFrame::Signed { id, spent: read_spent, results: read } =
+            read_back(&WorkerFrame::Signed { id: 9, spent, results: results.clone() })
         else {
             panic!("SIGNED")
         };
-        assert_eq!((id, read), (9, results));
+        assert_eq!((id, read_spent, read), (9, spent, results));
+        let stage = read_back(&WorkerFrame::Stage { is_proving: true });
+        assert!(matches!(stage, WorkerFrame::Stage { is_proving: true }));
+        for trouble in [None, Some("C_Sign gave DeviceRemoved".to_owned())] {
+            let read = read_back(&WorkerFrame::Standing(trouble.clone()));
+            assert!(matches!(read, WorkerFrame::Standing(read) if read == trouble));
+        }
     }
 
     #[test]
@@ -334,12 +392,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0u8..6) {
+        fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0u8..22) {
             let mut framed = (bytes.len() as u32 + 1).to_be_bytes().to_vec();
             framed.push(kind);
             framed.extend(&bytes);
             for input in [&bytes, &framed] {
-                let _ = SignFrame::read(&mut input.as_slice());
+                let _ = SupervisorFrame::read(&mut input.as_slice());
                 let _ = WorkerFrame::read(&mut input.as_slice());
             }
         }

@@ -1,36 +1,54 @@
 //! The process that holds the module, the PIN and the sessions: `sceau token-worker`.
 //!
-//! It signs with the keys of its own configuration and no others. It ends when its supervisor closes its stdin or kills it.
+//! It signs with the keys of its own configuration, for the purposes and at the rate that stand there, whoever asks. It ends
+//! when its supervisor closes its stdin or kills it.
+//!
+//! Threads: this one reads frames and queues them; a session's thread signs a frame and writes the answer itself.
 
-use std::io;
-use std::sync::mpsc;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::wire::{self, Ready, SignFrame, WorkerError, WorkerFrame, key_hash};
-use super::{Pkcs11Token, Token, TokenError, TokenKey, TokenSpec, WantedKey};
-
-/// Frames that wait to be read: more are held back in the pipe.
-const FRAMES_AHEAD: usize = 64;
+use super::pool::Hints;
+use super::queue::{Answer, Results, lock};
+use super::thread::Event;
+use super::wire::{Ready, SupervisorFrame, WorkerError, WorkerFrame, key_hash};
+use super::{Order, Pkcs11Token, TokenError, TokenSpec, WantedKey};
+use crate::domain::Digest;
 
 /// Opens the token and signs what comes, until nothing more does.
 ///
+/// `local`: whether the token computes on this machine, where the supervisor knows it from a worker before.
+///
 /// # Errors
 /// The token cannot be opened (the supervisor has been told), or the pipes break.
-pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>) -> Result<(), WorkerEnd> {
-    let hashes = wanted.iter().map(|key| key_hash(&key.public_key)).collect();
-    let mut bytes = Vec::new();
-    let token = match Pkcs11Token::open(spec, wanted) {
+pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>, local: Option<bool>) -> Result<(), WorkerEnd> {
+    let output = Arc::new(Output::stdout()?);
+    let keys = wanted.iter().map(|key| key_hash(&key.public_key)).collect();
+    let events = Arc::clone(&output);
+    let on_event = move |event: Event<'_>| {
+        events.send(&match event {
+            Event::Opening => WorkerFrame::Stage { is_proving: false },
+            Event::Proving => WorkerFrame::Stage { is_proving: true },
+            Event::Silent(error) => WorkerFrame::Standing(Some(error.to_string())),
+            Event::Signing => WorkerFrame::Standing(None),
+        });
+    };
+    let token = match Pkcs11Token::open_for(spec, wanted, Hints { local }, Box::new(on_event)) {
         Ok(token) => token,
         Err(error) => {
-            WorkerFrame::Failed(WorkerError::from(&error)).encode(&mut bytes);
-            wire::send(&mut io::stdout(), &bytes)?;
+            output.send(&WorkerFrame::Failed(WorkerError::from(&error)));
             return Err(error.into());
         }
     };
-    let sessions = u16::try_from(token.sessions()).unwrap_or(u16::MAX);
-    WorkerFrame::Ready(Ready { sessions, local: token.is_local(), keys: hashes }).encode(&mut bytes);
-    wire::send(&mut io::stdout(), &bytes)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(serve(token))
+    let ready = Ready { sessions: u16::try_from(token.sessions()).unwrap_or(u16::MAX), local: token.is_local(), keys };
+    output.send(&WorkerFrame::Ready(ready));
+    let served = serve(&token, &output);
+    // The supervisor has gone, and a session may hang in the module: nothing waits for it.
+    std::mem::forget(token);
+    served.map_err(WorkerEnd::from)
 }
 
 /// Why a worker ended.
@@ -44,52 +62,71 @@ pub enum WorkerEnd {
     Pipe(#[from] io::Error),
 }
 
-async fn serve(token: Pkcs11Token) -> Result<(), WorkerEnd> {
-    let (frames, mut incoming) = tokio::sync::mpsc::channel(FRAMES_AHEAD);
-    let (outgoing, results) = mpsc::channel();
-    let reader = std::thread::Builder::new().name("frames-in".to_owned()).spawn(move || read_frames(&frames))?;
-    std::thread::Builder::new().name("frames-out".to_owned()).spawn(move || write_frames(&results))?;
-    let signing = tokio::task::LocalSet::new();
-    signing
-        .run_until(async {
-            while let Some(SignFrame { id, key, lane, digests }) = incoming.recv().await {
-                let signed = token.sign(TokenKey(key.into()), lane, digests);
-                let outgoing = outgoing.clone();
-                tokio::task::spawn_local(async move {
-                    let results =
-                        signed.await.iter().map(|result| result.clone().map_err(|error| WorkerError::from(&error))).collect();
-                    // Where nobody writes any more, the supervisor has gone and this process is about to.
-                    let _ = outgoing.send(WorkerFrame::Signed { id, results });
-                });
-            }
-        })
-        .await;
-    // The supervisor has gone, and a session may hang in the module: nothing waits for it.
-    std::mem::forget(token);
-    reader.join().unwrap_or(Ok(())).map_err(WorkerEnd::from)
+/// What a worker's frames are handed to: an open token, or a stand-in that shows what the frames alone cost.
+pub(super) trait Signatory {
+    fn submit(&self, order: Order, digests: Vec<Digest>, answer: Answer);
+    fn discard(&self, session: u16);
+}
+
+impl Signatory for Pkcs11Token {
+    fn submit(&self, order: Order, digests: Vec<Digest>, answer: Answer) {
+        Self::submit(self, order, digests, answer);
+    }
+
+    fn discard(&self, session: u16) {
+        Self::discard(self, session);
+    }
 }
 
 /// Reads frames until the supervisor closes its end.
-fn read_frames(frames: &tokio::sync::mpsc::Sender<SignFrame>) -> io::Result<()> {
-    let mut input = io::BufReader::with_capacity(64 * 1024, io::stdin().lock());
-    while let Some(frame) = SignFrame::read(&mut input)? {
-        if frames.blocking_send(frame).is_err() {
-            break;
+pub(super) fn serve(signatory: &impl Signatory, output: &Arc<Output>) -> io::Result<()> {
+    let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
+    while let Some(frame) = SupervisorFrame::read(&mut input)? {
+        match frame {
+            SupervisorFrame::Sign { id, order, digests } => {
+                let output = Arc::clone(output);
+                let answer = move |results, spent| output.send(&signed(id, results, spent));
+                signatory.submit(order, digests, Answer::Call(Box::new(answer)));
+            }
+            SupervisorFrame::Discard { session } => signatory.discard(session),
         }
     }
     Ok(())
 }
 
-/// Writes results as they come; those that are there together go out together.
-fn write_frames(results: &mpsc::Receiver<WorkerFrame>) {
-    let mut output = io::stdout().lock();
-    let mut bytes = Vec::with_capacity(64 * 1024);
-    while let Ok(frame) = results.recv() {
+fn signed(id: u64, results: Results, spent: Duration) -> WorkerFrame {
+    let result = |result: Result<super::Signed, TokenError>| match result {
+        Ok(signed) => Ok((signed.session.session, signed.signature)),
+        Err(error) => Err(WorkerError::from(&error)),
+    };
+    WorkerFrame::Signed { id, spent, results: results.into_iter().map(result).collect() }
+}
+
+/// The pipe to the supervisor. Whole frames go out, one thread at a time.
+#[derive(Debug)]
+pub(super) struct Output {
+    pipe: Mutex<Pipe>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    /// Not `Stdout`, which would cut frames at every byte that is a line feed.
+    file: File,
+    frame: Vec<u8>,
+}
+
+impl Output {
+    pub(super) fn stdout() -> io::Result<Self> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self { pipe: Mutex::new(Pipe { file, frame: Vec::with_capacity(8 * 1024) }) })
+    }
+
+    /// Where nobody reads any more, the supervisor has gone, and this process is about to.
+    pub(super) fn send(&self, frame: &WorkerFrame) {
+        let mut pipe = lock(&self.pipe);
+        let Pipe { file, frame: bytes } = &mut *pipe;
         bytes.clear();
-        frame.encode(&mut bytes);
-        results.try_iter().for_each(|frame| frame.encode(&mut bytes));
-        if wire::send(&mut output, &bytes).is_err() {
-            return;
-        }
+        frame.encode(bytes);
+        let _ = file.write_all(bytes);
     }
 }

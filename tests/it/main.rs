@@ -5,8 +5,10 @@
 mod bad_payloads;
 mod cli;
 mod config;
+mod failover;
 mod faults;
 mod layering;
+mod load;
 mod properties;
 mod service;
 mod softhsm;

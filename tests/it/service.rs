@@ -1,18 +1,17 @@
 //! The API over the wire, on keys in memory: results, errors, limits, faulty tokens.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use prost::Message;
-use sceau::domain::{CertificateType, Digest, Dsc, Lane, Signature, SignatureCheck};
+use sceau::domain::{CertificateType, Digest, Dsc, Signature, SignatureCheck};
 use sceau::encode::SignedHcert;
 use sceau::service::Limits;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::result::Outcome;
 use sceau::service::proto::v1::signer_client::SignerClient;
-use sceau::sign::{KeyringError, SigningKey};
 use sceau::token::software::SoftwareToken;
-use sceau::token::{SignFuture, Token, TokenError, TokenKey};
+use sceau::token::{Order, Readiness, SessionId, SignFuture, Signed, Token, TokenError, TokenKey};
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 use tonic_types::{RpcStatusExt, StatusExt};
@@ -143,7 +142,7 @@ async fn validate_only_signs_nothing() {
     let dscs = issue(&keys, &[TestDsc::default()]);
     let token = Arc::new(Counting { keys: Arc::clone(&keys), signed: AtomicUsize::new(0) });
     let server =
-        LocalServer::start(signer(Arc::clone(&token) as Arc<dyn Token>, &keys, dscs, settings()).await, Limits::default()).await;
+        LocalServer::start(signer(Arc::clone(&token) as Arc<dyn Token>, &keys, dscs, settings()), Limits::default()).await;
     let canaries = token.signed.load(Ordering::SeqCst);
     let mut request = batch(vec![item("a", VACCINATION.as_bytes()), item("b", b"[]")]);
     request.options = Some(v1::SignOptions { want_cose: true, validate_only: true });
@@ -179,7 +178,7 @@ async fn a_full_lane_refuses_at_once_and_says_when_to_come_again() {
     let dscs = issue(&keys, &[TestDsc::default()]);
     let gate = Arc::new(Gated::new(Arc::clone(&keys)));
     let limits = Limits { max_batch_items: 2, max_waiting_items_interactive: 2, max_waiting_items_bulk: 2, ..Limits::default() };
-    let server = LocalServer::start(signer(Arc::clone(&gate) as Arc<dyn Token>, &keys, dscs, settings()).await, limits).await;
+    let server = LocalServer::start(signer(Arc::clone(&gate) as Arc<dyn Token>, &keys, dscs, settings()), limits).await;
     let (mut first, mut second) = (connect(&server).await, connect(&server).await);
     gate.close();
     let two = |lane: v1::Lane| {
@@ -305,8 +304,7 @@ async fn a_token_that_hangs_costs_its_items_a_deadline_and_nothing_else() {
     let dscs = issue(&keys, &[TestDsc::default()]);
     let gate = Arc::new(Gated::new(Arc::clone(&keys)));
     let short = sceau::sign::SignerSettings { sign_timeout: std::time::Duration::from_millis(50), ..settings() };
-    let server =
-        LocalServer::start(signer(Arc::clone(&gate) as Arc<dyn Token>, &keys, dscs, short).await, Limits::default()).await;
+    let server = LocalServer::start(signer(Arc::clone(&gate) as Arc<dyn Token>, &keys, dscs, short), Limits::default()).await;
     let mut client = connect(&server).await;
     gate.close();
     let results = sign(&mut client, batch(vec![item("a", VACCINATION.as_bytes()), item("b", b"{}")])).await;
@@ -314,15 +312,6 @@ async fn a_token_that_hangs_costs_its_items_a_deadline_and_nothing_else() {
     assert_eq!(error(&results[1]).code, Code::InvalidArgument as i32);
     gate.open();
     assert!(!certificate(&sign(&mut client, batch(vec![item("c", VACCINATION.as_bytes())])).await[0]).hc1.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_is_not_the_keys_is_not_taken() {
-    let (keys, others) = (SoftwareToken::with_keys(1), SoftwareToken::with_keys(1));
-    let dsc = issue(&others, &[TestDsc::default()]).remove(0);
-    let (key, _) = keys.key(0);
-    let proven = SigningKey::prove(dsc, Arc::new(keys), key).await;
-    assert!(matches!(proven, Err(KeyringError::Mismatch { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -366,10 +355,16 @@ impl Token for Counting {
         "counting"
     }
 
-    fn sign(&self, key: TokenKey, lane: Lane, digests: Vec<Digest>) -> SignFuture {
+    fn sign(&self, order: Order, digests: Vec<Digest>) -> SignFuture {
         self.signed.fetch_add(digests.len(), Ordering::SeqCst);
-        self.keys.sign(key, lane, digests)
+        self.keys.sign(order, digests)
     }
+
+    fn readiness(&self, _key: TokenKey) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn judge(&self, _session: SessionId, _verifies: bool) {}
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -378,11 +373,29 @@ enum Fault {
     Gone,
 }
 
-/// Does something wrong with the second digest of each batch.
+/// Does something wrong with one digest, the second that it is given, as often as it is given.
 #[derive(Debug)]
 struct Faulty {
     keys: Arc<SoftwareToken>,
     fault: Fault,
+    victim: Mutex<Option<Digest>>,
+}
+
+impl Faulty {
+    fn spoil(&self, digest: Digest, result: &mut Result<Signed, TokenError>) {
+        if *self.victim.lock().unwrap() != Some(digest) {
+            return;
+        }
+        match (self.fault, result) {
+            (Fault::Gone, result) => *result = Err(TokenError::Closed),
+            (Fault::FlippedBit, Ok(signed)) => {
+                let mut bytes = signed.signature.as_bytes().to_vec();
+                bytes[40] ^= 1;
+                signed.signature = Signature::new(bytes);
+            }
+            (Fault::FlippedBit, Err(_)) => {}
+        }
+    }
 }
 
 impl Token for Faulty {
@@ -390,30 +403,30 @@ impl Token for Faulty {
         "faulty"
     }
 
-    fn sign(&self, key: TokenKey, lane: Lane, digests: Vec<Digest>) -> SignFuture {
-        let (signing, fault) = (self.keys.sign(key, lane, digests), self.fault);
-        Box::pin(async move {
-            let mut results = signing.await;
-            if let Some(second) = results.get_mut(1) {
-                *second = match fault {
-                    Fault::Gone => Err(TokenError::Closed),
-                    Fault::FlippedBit => second.clone().map(|signature| {
-                        let mut bytes = signature.into_bytes();
-                        bytes[40] ^= 1;
-                        Signature::new(bytes)
-                    }),
-                };
-            }
-            results
-        })
+    fn sign(&self, order: Order, digests: Vec<Digest>) -> SignFuture {
+        if let Some(second) = digests.get(1) {
+            *self.victim.lock().unwrap() = Some(*second);
+        }
+        let results = digests.iter().map(|digest| {
+            let mut result = self.keys.sign_now(order.key, digest);
+            self.spoil(*digest, &mut result);
+            result
+        });
+        Box::pin(std::future::ready(results.collect()))
     }
+
+    fn readiness(&self, _key: TokenKey) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn judge(&self, _session: SessionId, _verifies: bool) {}
 }
 
 async fn with_token(fault: Fault) -> Vec<v1::Result> {
     let keys = Arc::new(SoftwareToken::with_keys(1));
     let dscs = issue(&keys, &[TestDsc::default()]);
-    let token: Arc<dyn Token> = Arc::new(Faulty { keys: Arc::clone(&keys), fault });
-    let server = LocalServer::start(signer(token, &keys, dscs, settings()).await, Limits::default()).await;
+    let token: Arc<dyn Token> = Arc::new(Faulty { keys: Arc::clone(&keys), fault, victim: Mutex::default() });
+    let server = LocalServer::start(signer(token, &keys, dscs, settings()), Limits::default()).await;
     let items = ["a", "b", "c"].map(|id| item(id, VACCINATION.as_bytes())).to_vec();
     sign(&mut connect(&server).await, batch(items)).await
 }
@@ -449,8 +462,14 @@ impl Token for Gated {
         "gated"
     }
 
-    fn sign(&self, key: TokenKey, lane: Lane, digests: Vec<Digest>) -> SignFuture {
-        let signing = self.keys.sign(key, lane, digests);
+    fn readiness(&self, _key: TokenKey) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn judge(&self, _session: SessionId, _verifies: bool) {}
+
+    fn sign(&self, order: Order, digests: Vec<Digest>) -> SignFuture {
+        let signing = self.keys.sign(order, digests);
         let mut gate = self.gate.subscribe();
         if !*gate.borrow() {
             self.asked.notify_one();

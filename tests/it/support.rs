@@ -12,9 +12,9 @@ use sceau::custody::development::{DevelopmentCsca, DscRequest};
 use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CertificateType, Dsc, NumericDate, RuleSet, UvciMaker};
 use sceau::service::{Limits, Parts};
-use sceau::sign::{Durations, Keyring, LiveKeyring, Profile, Signer, SignerSettings, SigningKey};
-use sceau::token::Token;
+use sceau::sign::{Durations, Keyring, LiveKeyring, Profile, Signer, SignerSettings, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
+use sceau::token::{Token, TokenKey};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -186,12 +186,18 @@ pub(crate) fn profile(name: &str) -> Arc<Profile> {
 }
 
 /// A signer over DSCs whose keys a token holds in their order.
-pub(crate) async fn signer(token: Arc<dyn Token>, keys: &SoftwareToken, dscs: Vec<Dsc>, settings: SignerSettings) -> Signer {
-    let mut proven = Vec::new();
-    for (number, dsc) in dscs.into_iter().enumerate() {
-        proven.push(Arc::new(SigningKey::prove(dsc, Arc::clone(&token), keys.key(number).0).await.unwrap()));
-    }
-    let keyring = Arc::new(LiveKeyring::new(Keyring::new(proven).unwrap()));
+pub(crate) fn signer(token: Arc<dyn Token>, keys: &SoftwareToken, dscs: Vec<Dsc>, settings: SignerSettings) -> Signer {
+    let station = Station::new(token);
+    let bind = |(number, dsc)| {
+        let key: (_, TokenKey) = (Arc::clone(&station), keys.key(number).0);
+        SigningKey::new(dsc, vec![key]).unwrap()
+    };
+    signer_of(dscs.into_iter().enumerate().map(bind).collect(), settings)
+}
+
+/// A signer over keys wherever they are.
+pub(crate) fn signer_of(keys: Vec<SigningKey>, settings: SignerSettings) -> Signer {
+    let keyring = Arc::new(LiveKeyring::new(Keyring::new(keys.into_iter().map(Arc::new).collect()).unwrap()));
     Signer::new(keyring, Arc::new(FixedClock(signing_time())), UvciMaker::new(&[3; 32]).unwrap(), settings).unwrap()
 }
 
@@ -225,7 +231,7 @@ impl LocalServer {
         let dscs = issue(&keys, wanted);
         let keys = Arc::new(keys);
         let token: Arc<dyn Token> = Arc::clone(&keys) as Arc<dyn Token>;
-        (Self::start(signer(token, &keys, dscs.clone(), settings()).await, limits).await, dscs)
+        (Self::start(signer(token, &keys, dscs.clone(), settings()), limits).await, dscs)
     }
 }
 

@@ -31,14 +31,21 @@ fn loads_softhsm(pid: u32) -> bool {
 /// Workers whose sessions are open. One that is killed during its login may leave SoftHSM's token file half written, which is
 /// SoftHSM's weakness and not what is tested here.
 pub(crate) fn ready_workers(server: u32) -> Vec<u32> {
-    children_of(server).into_iter().filter(|worker| has_session_threads(*worker)).collect()
+    ready_workers_of(server, "softhsm-")
+}
+
+/// The same of one token, whose sessions' threads have its name.
+pub(crate) fn ready_workers_of(server: u32, token: &str) -> Vec<u32> {
+    children_of(server).into_iter().filter(|worker| has_threads(*worker, token)).collect()
 }
 
 fn has_session_threads(pid: u32) -> bool {
+    has_threads(pid, "softhsm-")
+}
+
+fn has_threads(pid: u32, token: &str) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    threads
-        .into_iter()
-        .any(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.starts_with("softhsm-")))
+    threads.into_iter().any(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.starts_with(token)))
 }
 
 /// Kills every worker, when all are ready.

@@ -58,6 +58,9 @@ fn token_spec(dir: &Path, module: &Path) -> TokenSpec {
         environment: Vec::new(),
         hang_timeout: Duration::from_secs(10),
         relaxed: Vec::new(),
+        max_signatures_per_second: None,
+        keep_alive: None,
+        user: None,
     }
 }
 

@@ -1,0 +1,247 @@
+//! The life of one worker, again and again: started, fed, watched, buried and replaced.
+
+use std::fmt;
+use std::io::{self, BufReader};
+use std::process::ChildStdout;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::pause::{Backoff, Ending};
+use super::pool::MEASURED;
+use super::process::Worker;
+use super::queue::{Next, lock};
+use super::supervisor::Shared;
+use super::wire::{Ready, WorkerFrame, WorkerResult};
+use super::{Disposition, SessionId, Signed, TokenError};
+
+/// How often a piece may come back unsigned before it is failed: a piece that kills workers must not kill them for ever.
+const MOST_RETURNS: u32 = 3;
+
+/// Pieces in a worker's pipe for each of its sessions: one that is signed and one that waits, so that no session idles. A
+/// lane has its own, so that bulk never fills the pipe before interactive work.
+const PIECES_A_SESSION: usize = 2;
+
+/// A worker that lived so long was well; one that dies sooner again and again is started more and more slowly.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// How long a worker may take over each step to be ready that is no signature, where its hang timeout is not longer.
+const LONGEST_OPENING: Duration = Duration::from_secs(30);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A worker process that has said it is ready.
+struct Started {
+    worker: Arc<Worker>,
+    ready: Ready,
+    output: BufReader<ChildStdout>,
+}
+
+impl Shared {
+    /// Keeps one worker alive until the token ends. `on_start` hears what came of the first start.
+    pub(super) fn keep(self: &Arc<Self>, on_start: impl FnOnce(Result<Ready, TokenError>)) {
+        let mut on_start = Some(on_start);
+        let mut tell = |outcome: Result<Ready, TokenError>| on_start.take().map_or((), |on_start| on_start(outcome));
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        while !self.ending.has_begun() {
+            match self.start_worker() {
+                Ok(started) => {
+                    let since = Instant::now();
+                    tell(Ok(started.ready.clone()));
+                    self.grow(&started.ready);
+                    let reason = self.run_worker(started);
+                    if self.ending.has_begun() {
+                        return;
+                    }
+                    tracing::warn!(token = self.spec.name, reason, "a worker died and is replaced; what it held is signed again");
+                    self.replaced.fetch_add(1, Ordering::Relaxed);
+                    if since.elapsed() > SETTLED {
+                        backoff.reset();
+                    }
+                }
+                Err(error) => {
+                    self.note_failed_start(&error);
+                    tell(Err(error));
+                }
+            }
+            if self.ending.wait(backoff.pause()) {
+                return;
+            }
+        }
+    }
+
+    /// Starts a worker and waits until it is ready.
+    fn start_worker(&self) -> Result<Started, TokenError> {
+        let _starting = lock(&self.starting);
+        // Another try could lock the token. An officer takes the latch off, and the next round starts a worker.
+        self.spec.latch.check()?;
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let local = *lock(&self.local);
+        let spawned = Worker::spawn(&self.spec, &self.command, number, local);
+        let (worker, mut output) = spawned.map_err(|error| self.process_error(format_args!("cannot start: {error}")))?;
+        let worker = Arc::new(worker);
+        *lock(&self.newborn) = Some(Arc::clone(&worker));
+        // The end kills what is noted, and may have come just before.
+        let ready = if self.ending.has_begun() { Err(TokenError::Closed) } else { self.await_ready(&worker, &mut output) };
+        *lock(&self.newborn) = None;
+        let ready = ready.inspect_err(|_| {
+            worker.kill();
+            worker.reap();
+        })?;
+        Ok(Started { worker, ready, output })
+    }
+
+    fn await_ready(&self, worker: &Arc<Worker>, output: &mut BufReader<ChildStdout>) -> Result<Ready, TokenError> {
+        // A module that hangs at its start is killed like one that hangs later; reading then ends. To open takes longer than to
+        // sign: killing a worker that is merely slow would cost a login each time.
+        let mut patience = self.spec.hang_timeout.max(LONGEST_OPENING);
+        let frame = loop {
+            let guard = Patience::new(Arc::clone(worker), patience);
+            let frame = WorkerFrame::read(output);
+            guard.end();
+            match frame {
+                Ok(Some(WorkerFrame::Stage { is_proving: true })) => patience = self.spec.hang_timeout + MEASURED,
+                Ok(Some(WorkerFrame::Stage { is_proving: false })) => patience = self.spec.hang_timeout.max(LONGEST_OPENING),
+                other => break other,
+            }
+        };
+        match frame {
+            Ok(Some(WorkerFrame::Ready(ready))) if ready.keys == self.keys => Ok(ready),
+            Ok(Some(WorkerFrame::Ready(_))) => {
+                Err(self.process_error("its configuration has other keys; start the service again"))
+            }
+            Ok(Some(WorkerFrame::Failed(error))) => Err(error.into()),
+            Ok(_) => Err(self.process_error("it ended, or hung, before it was ready")),
+            Err(error) => Err(self.process_error(error)),
+        }
+    }
+
+    /// Feeds a worker until it dies; what it held goes back to the queue.
+    fn run_worker(&self, started: Started) -> String {
+        let Started { worker, ready, mut output } = started;
+        lock(&self.workers).push(Arc::clone(&worker));
+        self.note_signing();
+        let window = usize::from(ready.sessions) * PIECES_A_SESSION;
+        let reason = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| self.read_results(&worker, &mut output));
+            let written = self.feed(&worker, window);
+            worker.kill();
+            let read = reader.join().unwrap_or(Ok(()));
+            written.and(read).err().map_or_else(|| "it ended, or was killed".to_owned(), |error| error.to_string())
+        });
+        self.bury(&worker, &reason);
+        reason
+    }
+
+    /// Gives a worker what is in the queue, as long as its sessions sign, and never more than they need in reach.
+    fn feed(&self, worker: &Worker, window: usize) -> io::Result<()> {
+        let open = |lane| worker.held(lane) < window && worker.trouble().is_none();
+        let mut frame = Vec::with_capacity(4096);
+        let mut id = 0;
+        while let Next::Piece(piece) = self.queue.next_where(open, || worker.is_dead(), None) {
+            if piece.is_abandoned() {
+                continue;
+            }
+            id += 1;
+            worker.give(id, piece, &mut frame)?;
+        }
+        Ok(())
+    }
+
+    fn read_results(&self, worker: &Worker, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
+        let ended = loop {
+            match WorkerFrame::read(output) {
+                Ok(Some(WorkerFrame::Signed { id, spent, results })) => self.complete(worker, id, spent, results),
+                Ok(Some(WorkerFrame::Standing(trouble))) => self.note_standing(worker, trouble),
+                Ok(Some(_)) => break Err(io::Error::new(io::ErrorKind::InvalidData, "a frame out of place")),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        worker.mark_dead();
+        self.queue.wake();
+        ended
+    }
+
+    fn note_standing(&self, worker: &Worker, trouble: Option<String>) {
+        if worker.note_trouble(trouble.clone()) {
+            match trouble {
+                Some(reason) => self.note_silence(&reason),
+                None => self.note_signing(),
+            }
+        }
+        self.queue.wake();
+    }
+
+    fn complete(&self, worker: &Worker, id: u64, spent: Duration, results: Vec<WorkerResult>) {
+        let Some(piece) = worker.take(id) else { return };
+        let key = piece.order().key;
+        let signed = results.iter().filter(|result| result.is_ok()).count();
+        worker.signatures.fetch_add(signed as u64, Ordering::Relaxed);
+        if signed == results.len() && signed > 0 {
+            self.learn_signature_time(spent / signed as u32);
+        }
+        let result = |result: WorkerResult| match result {
+            Ok((session, signature)) => Ok(Signed { signature, session: SessionId { worker: worker.number, session } }),
+            Err(error) => {
+                let error = TokenError::from(error);
+                if error.disposition() == Disposition::StopKey {
+                    self.stop_key(key, &error);
+                }
+                Err(error)
+            }
+        };
+        let results = results.into_iter().map(result).collect();
+        if let Some(rest) = piece.complete(results, spent) {
+            // Fewer results than digests: the worker broke its protocol over them.
+            rest.fail(&self.process_error("it answered a part of what it was given"));
+        }
+        self.queue.wake();
+    }
+
+    /// Takes a dead worker out. What it held goes back in front for the other workers; where there is none, its callers hear
+    /// so, and look for another token. What has come back too often is failed.
+    fn bury(&self, worker: &Arc<Worker>, reason: &str) {
+        worker.reap();
+        lock(&self.workers).retain(|other| !Arc::ptr_eq(other, worker));
+        if worker.trouble().is_none() {
+            self.note_silence(&format!("its worker died ({reason}) and is being replaced"));
+        }
+        for mut piece in worker.take_all() {
+            piece.returns += 1;
+            if piece.returns > MOST_RETURNS {
+                piece.fail(&self.process_error("it died over this piece again and again"));
+            } else {
+                self.queue.put_back(piece);
+            }
+        }
+    }
+
+    pub(super) fn process_error(&self, reason: impl fmt::Display) -> TokenError {
+        TokenError::Process { token: self.spec.name.clone(), reason: reason.to_string() }
+    }
+}
+
+/// Kills a worker that is not ready in time.
+struct Patience {
+    done: Arc<Ending>,
+}
+
+impl Patience {
+    fn new(worker: Arc<Worker>, timeout: Duration) -> Self {
+        let done = Arc::new(Ending::default());
+        let waited = Arc::clone(&done);
+        // Without the thread a module that hangs at its start holds up that worker alone.
+        let _ = std::thread::Builder::new().name("patience".to_owned()).spawn(move || {
+            if !waited.wait(timeout) {
+                worker.kill();
+            }
+        });
+        Self { done }
+    }
+
+    fn end(&self) {
+        self.done.begin();
+    }
+}

@@ -1,0 +1,250 @@
+//! A session's thread: it takes from the queue and does nothing but sign.
+//!
+//! It takes work only while its last signature was good. After a failure it pauses and proves itself first, so that a session
+//! that cannot sign takes nothing from those that can, and an overloaded token has fewer sessions for a while.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::limit::RateLimit;
+use super::login::Login;
+use super::pause::{Backoff, Ending};
+use super::proof::{self, Proof};
+use super::queue::{Next, Piece, WorkQueue, lock};
+use super::session::SigningSession;
+use super::{Disposition, Order, Purpose, SessionId, Signed, TokenError, TokenKey, WantedKey};
+use crate::domain::{Digest, Lane, Signature};
+
+/// What the sessions of a token share.
+pub(super) struct Sessions {
+    pub(super) token: String,
+    pub(super) queue: WorkQueue,
+    pub(super) login: Login,
+    pub(super) keys: Vec<WantedKey>,
+    pub(super) proofs: Vec<Proof>,
+    pub(super) limit: Option<RateLimit>,
+    pub(super) keep_alive: Option<Duration>,
+    /// Sessions for all work whose last signature was good.
+    pub(super) sound: Mutex<usize>,
+    /// By session: a signature of it did not verify, so that it is to be given up.
+    pub(super) discarded: Vec<AtomicBool>,
+    pub(super) ending: Ending,
+    pub(super) on_event: OnEvent,
+}
+
+/// Hears how a token comes up, and whether it signs.
+pub(super) type OnEvent = Box<dyn Fn(Event<'_>) + Send + Sync>;
+
+/// What there is to hear of a token.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event<'e> {
+    /// It logs in, finds keys, opens sessions: how long that takes is the device's own affair.
+    Opening,
+    /// Its keys prove themselves: that takes as long as signatures do.
+    Proving,
+    /// No session signs any more.
+    Silent(&'e TokenError),
+    /// A session signs again, after a silence.
+    Signing,
+}
+
+/// The first pause of a session that failed: an overloaded token is given a moment, and one that merely stumbled not much more.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// The longest: so late a session finds out that its token is back.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+impl Sessions {
+    /// A session less; with the last of them the queue answers at once, until one has proven itself.
+    fn lose_one(&self, error: &TokenError) {
+        let mut sound = lock(&self.sound);
+        *sound -= 1;
+        if *sound == 0 {
+            self.queue.refuse(error);
+            (self.on_event)(Event::Silent(error));
+        }
+    }
+
+    fn regain_one(&self) {
+        let mut sound = lock(&self.sound);
+        *sound += 1;
+        if *sound == 1 {
+            self.queue.accept();
+            (self.on_event)(Event::Signing);
+        }
+    }
+
+    /// Whether a key may sign for a purpose: what the configuration says, whoever asks. A proof signs its one digest only.
+    pub(super) fn permit(&self, order: Order, digests: &[Digest]) -> Result<(), TokenError> {
+        let key = self.keys.get(order.key.0).ok_or(TokenError::KeyAbsent { what: "key of that number" })?;
+        match order.purpose {
+            Purpose::Proof if digests.iter().all(|digest| digest == proof::digest()) => Ok(()),
+            Purpose::Proof => Err(TokenError::Purpose { purpose: "another digest than a proof's" }),
+            purpose if purpose == key.purpose => Ok(()),
+            Purpose::Certificate => Err(TokenError::Purpose { purpose: "certificates" }),
+        }
+    }
+}
+
+/// What a session's thread owns.
+pub(super) struct SessionThread {
+    sessions: Arc<Sessions>,
+    number: u16,
+    /// Kept for those who wait at a counter.
+    interactive_only: bool,
+    session: Option<SigningSession>,
+    /// The key that failed, until the session has proven itself.
+    failed: Option<TokenKey>,
+    backoff: Backoff,
+}
+
+impl SessionThread {
+    pub(super) fn new(sessions: Arc<Sessions>, number: u16, interactive_only: bool, session: SigningSession) -> Self {
+        let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        Self { sessions, number, interactive_only, session: Some(session), failed: None, backoff }
+    }
+
+    /// Signs until the queue is closed.
+    pub(super) fn run(mut self) {
+        let sessions = Arc::clone(&self.sessions);
+        let interactive_only = self.interactive_only;
+        let open = |lane| lane == Lane::Interactive || !interactive_only;
+        let mut idle_key = TokenKey(0);
+        loop {
+            if let Some(key) = self.failed {
+                if sessions.ending.wait(self.backoff.pause()) {
+                    return;
+                }
+                self.recover(key);
+                continue;
+            }
+            match sessions.queue.next_where(open, || false, sessions.keep_alive) {
+                Next::Piece(piece) => {
+                    idle_key = piece.order().key;
+                    self.sign_piece(piece);
+                }
+                Next::Idle => self.keep_alive(idle_key),
+                Next::Stopped => return,
+            }
+        }
+    }
+
+    /// Signs a piece one by one; after each signature interactive work may take the rest's place. After a failure the rest is
+    /// left to others.
+    fn sign_piece(&mut self, piece: Piece) {
+        if piece.is_abandoned() {
+            return;
+        }
+        let order = piece.order();
+        let permitted = self.sessions.permit(order, piece.digests());
+        if let Err(error) = permitted {
+            return piece.fail(&error);
+        }
+        let started = Instant::now();
+        let mut results = Vec::with_capacity(piece.digests().len());
+        let mut failure = None;
+        for digest in piece.digests() {
+            if !results.is_empty() && order.lane == Lane::Bulk && self.sessions.queue.has_interactive() {
+                break;
+            }
+            let result = self.sign(order.key, digest);
+            failure = result.as_ref().err().filter(|error| spoils_the_session(error)).cloned();
+            results.push(result.map(|signature| Signed { signature, session: self.id() }));
+            if failure.is_some() {
+                break;
+            }
+        }
+        if let Some(rest) = piece.complete(results, started.elapsed()) {
+            self.sessions.queue.put_back(rest);
+        }
+        if let Some(error) = failure {
+            self.fail(order.key, &error);
+        }
+    }
+
+    const fn id(&self) -> SessionId {
+        SessionId { worker: 0, session: self.number }
+    }
+
+    /// From now on the session takes no work. An outage is one line in the log, not one a digest.
+    fn fail(&mut self, key: TokenKey, error: &TokenError) {
+        tracing::warn!(token = self.sessions.token, session = self.number, %error, "a session does not sign; it takes no work until it does");
+        self.failed = Some(key);
+        if !self.interactive_only {
+            self.sessions.lose_one(error);
+        }
+    }
+
+    /// Takes work again where the session proves itself. A key that the token refuses is not the session's fault.
+    fn recover(&mut self, key: TokenKey) {
+        match self.prove(key) {
+            Err(error) if spoils_the_session(&error) => {
+                tracing::debug!(token = self.sessions.token, session = self.number, %error, "a session does not sign yet");
+            }
+            _ => {
+                tracing::info!(token = self.sessions.token, session = self.number, "a session signs again");
+                self.failed = None;
+                self.backoff.reset();
+                if !self.interactive_only {
+                    self.sessions.regain_one();
+                }
+            }
+        }
+    }
+
+    /// Tokens drop idle sessions: a rare signature keeps this one, or finds out early.
+    fn keep_alive(&mut self, key: TokenKey) {
+        if let Err(error) = self.prove(key)
+            && spoils_the_session(&error)
+        {
+            self.fail(key, &error);
+        }
+    }
+
+    /// Signs the proof's digest and checks the signature.
+    fn prove(&mut self, key: TokenKey) -> Result<(), TokenError> {
+        let sessions = Arc::clone(&self.sessions);
+        let Some(proof) = sessions.proofs.get(key.0) else { return Ok(()) };
+        let signature = self.sign(key, proof::digest())?;
+        let accepted = proof.accept(&signature);
+        if accepted.is_err() {
+            self.session = None;
+        }
+        accepted
+    }
+
+    /// One signature; where the session is at fault, once more on a new one.
+    fn sign(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
+        if let Some(limit) = &self.sessions.limit {
+            limit.wait();
+        }
+        let error = match self.try_sign(key, digest) {
+            Ok(signature) => return Ok(signature),
+            Err(error) => error,
+        };
+        match error.disposition() {
+            Disposition::ReplaceSession => self.try_sign(key, digest),
+            Disposition::LogInAgain => self.sessions.login.renew().and_then(|()| self.try_sign(key, digest)),
+            _ => Err(error),
+        }
+    }
+
+    /// Signs on the session, opening one where there is none. Any failed call discards it.
+    fn try_sign(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
+        if self.sessions.discarded[usize::from(self.number)].swap(false, Ordering::Relaxed) {
+            self.session = None;
+        }
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => SigningSession::open(&self.sessions.login, &self.sessions.keys)?,
+        };
+        let signature = session.sign(key, digest)?;
+        self.session = Some(session);
+        Ok(signature)
+    }
+}
+
+/// Whether after this failure a session has to prove itself: not where the token refuses the key, or the request.
+fn spoils_the_session(error: &TokenError) -> bool {
+    error.disposition() != Disposition::StopKey
+}
