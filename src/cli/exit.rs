@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use crate::config::{ConfigError, UnknownToken};
+use super::token::WrongSignatures;
+use crate::config::{ConfigError, NoDsc, UnknownToken};
 use crate::domain::DscError;
 use crate::service::client::ClientError;
 use crate::sign::KeyringError;
@@ -24,7 +25,9 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() || cause.is::<UnknownToken>() || cause.is::<KeyringError>() || cause.is::<DscError>() {
+    let is_config = cause.is::<ConfigError>() || cause.is::<UnknownToken>() || cause.is::<NoDsc>();
+    let is_dsc = cause.is::<KeyringError>() || cause.is::<DscError>() || cause.is::<WrongSignatures>();
+    if is_config || is_dsc {
         Some(CONFIG)
     } else if let Some(error) = cause.downcast_ref::<TokenError>() {
         Some(match error.disposition() {

@@ -85,7 +85,7 @@ fn write_table(width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Breaks a text at its spaces. A longer word stays whole; every text here is ASCII, so bytes are columns.
-fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

@@ -81,6 +81,14 @@ impl Config {
     }
 }
 
+/// A token that no DSC names.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no [[dsc]] has token = {token:?}, so there is no key to sign with: add the [[dsc]] of a key on this token")]
+pub struct NoDsc {
+    /// The token's name.
+    pub token: String,
+}
+
 /// A name that no token has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no token {name:?}; there are {}", .known.join(", "))]

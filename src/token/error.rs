@@ -6,7 +6,7 @@ use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::InvalidKey;
+use crate::domain::{Algorithm, InvalidKey};
 
 /// A failure of a token. It keeps the C function and the `CK_RV`.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -164,6 +164,22 @@ pub enum TokenError {
         /// What it was asked for.
         purpose: &'static str,
     },
+    /// The token cannot do what a key is for.
+    #[error(
+        "the token does not have {mechanism}, which {algorithm} needs: allow it on the HSM, or take a DSC of another algorithm"
+    )]
+    MechanismAbsent {
+        /// Its name in PKCS#11.
+        mechanism: &'static str,
+        /// What it is needed for.
+        algorithm: Algorithm,
+    },
+    /// A session gives no answer.
+    #[error("a session has given no answer for {seconds} s: the token hangs, or hang_timeout_ms is too short for it")]
+    Hung {
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The token is being closed.
     #[error("the token is closed")]
     Closed,
@@ -201,9 +217,12 @@ impl TokenError {
             }
             Self::SignatureLength { .. } => Disposition::ReplaceSession,
             Self::Worker { disposition, .. } => *disposition,
-            Self::Module { .. } | Self::Absent { .. } | Self::Process { .. } | Self::Down { .. } | Self::Closed => {
-                Disposition::TokenGone
-            }
+            Self::Module { .. }
+            | Self::Absent { .. }
+            | Self::Process { .. }
+            | Self::Down { .. }
+            | Self::Hung { .. }
+            | Self::Closed => Disposition::TokenGone,
             _ => Disposition::StopKey,
         }
     }

@@ -95,6 +95,12 @@ pub(super) fn check_attributes(session: &Session, key: ObjectHandle, relaxed: &[
     Ok(())
 }
 
+/// Every attribute that is checked: what the token says, and what it has to be.
+pub(super) fn read_attributes(session: &Session, key: ObjectHandle) -> Result<Vec<(KeyAttribute, bool, bool)>, TokenError> {
+    let read = |(attribute, kind, wanted)| Ok((attribute, read_flag(session, key, kind)?, wanted));
+    WANTED.into_iter().map(read).collect()
+}
+
 const WANTED: [(KeyAttribute, AttributeType, bool); 6] = [
     (KeyAttribute::Sensitive, AttributeType::Sensitive, true),
     (KeyAttribute::AlwaysSensitive, AttributeType::AlwaysSensitive, true),

@@ -16,8 +16,10 @@
 //!
 //! Reading order: this page, [`error`] (what a failure means), `queue` (who signs next), `module` and `login` (how a token is
 //! reached), `key` (how a key is found and what it must be), `session`, `thread` and `pool` (signing), `wire` and `worker` (the
-//! process that signs), `process`, `keeper`, `standing` and `supervisor` (the process that has it sign).
+//! process that signs), `process`, `keeper`, `standing` and `supervisor` (the process that has it sign). [`probe`] stands
+//! beside them: it measures a token for whoever connects one.
 
+mod cpu;
 pub mod error;
 mod keeper;
 mod key;
@@ -29,6 +31,7 @@ mod module;
 mod pause;
 pub mod pin;
 mod pool;
+pub mod probe;
 mod process;
 mod proof;
 mod queue;

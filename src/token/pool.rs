@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::cpu::Stretch;
 use super::limit::RateLimit;
 use super::login::Login;
 use super::pause::Ending;
@@ -138,16 +139,11 @@ pub(super) const MEASURED: Duration = Duration::from_millis(100);
 
 /// Whether signing is work for this machine's cores: where CPU time is more than half of wall time, the token is software.
 fn measure_local(session: &SigningSession) -> Result<bool, TokenError> {
-    let (wall, cpu) = (Instant::now(), thread_cpu_time());
-    while session.key_count() > 0 && wall.elapsed() < MEASURED {
+    let stretch = Stretch::begin();
+    while session.key_count() > 0 && stretch.elapsed() < MEASURED {
         session.sign(TokenKey(0), proof::digest())?;
     }
-    Ok((thread_cpu_time() - cpu) * 2 > wall.elapsed())
-}
-
-fn thread_cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+    Ok(stretch.end().is_computing())
 }
 
 /// Each key signs once, and its public half verifies it.

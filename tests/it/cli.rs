@@ -110,8 +110,9 @@ fn wrong_usage_is_64_so_that_2_stays_free() {
 
 #[test]
 fn every_command_has_examples_in_its_help() {
-    for command in ["serve", "dev", "sign", "verify", "encode", "sample", "qr", "rules"] {
-        let ran = run(sceau().args([command, "--help"]));
+    let commands = ["serve", "dev", "sign", "verify", "encode", "sample", "qr", "rules", "token probe", "token unlatch"];
+    for command in commands {
+        let ran = run(sceau().args(command.split(' ')).arg("--help"));
         assert_eq!(ran.code, Some(0));
         assert!(ran.stdout.contains("Example") && ran.stdout.contains(&format!("sceau {command}")), "{command}: {}", ran.stdout);
     }

@@ -8,13 +8,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::faulty_token::token_section;
 use crate::load::Load;
 use crate::support::{edit, read_endpoint, run, sceau};
 use crate::testdata::{environment, read};
@@ -154,17 +154,6 @@ const MATRIX: &[Row] = &[
     row("workers die, and the PIN is locked", refused_login!("CKR_PIN_LOCKED"), 0).latches(),
 ];
 
-/// The module, built once a run.
-static MODULE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = root.join("target/faulty-token");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(root.join("tests/faulty-token/Cargo.toml"));
-    let built = run(build.arg("--target-dir").arg(&target));
-    assert_eq!(built.code, Some(0), "{}", built.stderr);
-    target.join("debug/libsceau_faulty_token.so")
-});
-
 /// A service on faulty tokens, each with a DSC of its own.
 struct FaultyServer {
     home: tempfile::TempDir,
@@ -176,11 +165,12 @@ struct FaultyServer {
 impl FaultyServer {
     fn start(tokens: usize) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let settings = format!("workers = {WORKERS}\nsessions = 1\nhang_timeout_ms = 1000");
         let (mut sections, mut trust) = (Vec::new(), String::new());
         for number in 1..=tokens {
             let dir = home.path().join(format!("dev-{number}"));
             assert_eq!(run(sceau().args(["dev", "--init-only", "--dir"]).arg(&dir)).code, Some(0));
-            sections.push(token_section(home.path(), &dir, number));
+            sections.push(token_section(home.path(), &dir, number, &settings));
             trust.push_str(&read(&dir.join("trust.pem")));
         }
         fs::write(home.path().join("trust.pem"), trust).unwrap();
@@ -285,32 +275,6 @@ impl FaultyServer {
     }
 }
 
-/// One token with its DSC: SoftHSM in a folder, with the faulty module before it under a name of its own.
-fn token_section(home: &Path, dir: &Path, number: usize) -> String {
-    let name = format!("hsm-{number}");
-    let module = home.join(format!("{name}.so"));
-    std::os::unix::fs::symlink(&*MODULE, &module).unwrap();
-    let config = read(&dir.join("sceau.toml"));
-    let line = |key: &str| config.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
-    let real = line("module").split('"').nth(1).unwrap().to_owned();
-    let variables = [
-        ("SOFTHSM2_CONF", dir.join("softhsm2.conf")),
-        ("SCEAU_FAULTY_MODULE", PathBuf::from(real)),
-        ("SCEAU_FAULTY_SCRIPT", home.join("{name}.toml")),
-        ("SCEAU_FAULTY_STATS", home.join("stats-{name}-{pid}.json")),
-        ("SCEAU_FAULTY_STATE", home.join("{name}.state")),
-    ];
-    let environment: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
-    format!(
-        "[[token]]\nname = {name:?}\nmodule = {module:?}\n{label}\npin_file = {pin:?}\nworkers = {WORKERS}\nsessions = 1\n\
-         hang_timeout_ms = 1000\nenvironment = {{ {environment} }}\n\n[[dsc]]\ncertificate = {dsc:?}\ntoken = {name:?}\n",
-        label = line("label"),
-        pin = dir.join("user.pin"),
-        environment = environment.join(", "),
-        dsc = dir.join("dsc-es256.pem"),
-    )
-}
-
 impl Drop for FaultyServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -405,7 +369,6 @@ fn play(server: &FaultyServer, row: &Row, input: &[String]) -> Outcome {
 }
 
 fn play_all(tokens: usize) {
-    LazyLock::force(&MODULE);
     let server = FaultyServer::start(tokens);
     let input = server.home.path().join("in.ndjson");
     assert_eq!(run(sceau().args(["sample", "--count", "500", "--out"]).arg(&input)).code, Some(0));

@@ -1,25 +1,13 @@
-//! `sceau token`: what an officer does about a token.
+//! `sceau token unlatch`: after a PIN was refused.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use crate::config::Config;
-
-/// Look after a token.
-#[derive(Debug, Args)]
-pub(crate) struct TokenArgs {
-    #[command(subcommand)]
-    command: TokenCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum TokenCommand {
-    Unlatch(UnlatchArgs),
-}
 
 /// Let the service log in again after a PIN was refused.
 ///
@@ -29,7 +17,7 @@ enum TokenCommand {
 #[command(after_help = "\
 Example:
   sceau token unlatch --config /etc/sceau/sceau.toml --token hsm-a")]
-struct UnlatchArgs {
+pub(super) struct UnlatchArgs {
     /// The configuration file of the service
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -38,13 +26,7 @@ struct UnlatchArgs {
     token: String,
 }
 
-pub(crate) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
-    match &args.command {
-        TokenCommand::Unlatch(args) => unlatch(args),
-    }
-}
-
-fn unlatch(args: &UnlatchArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &UnlatchArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let spec = config.token(&args.token).with_context(|| format!("{}", args.config.display()))?;
     let file = spec.latch.path().display();

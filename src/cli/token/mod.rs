@@ -1,0 +1,31 @@
+//! `sceau token`: what an officer does about a token.
+
+mod probe;
+mod report;
+mod unlatch;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+/// Look after a token.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    Probe(probe::ProbeArgs),
+    Unlatch(unlatch::UnlatchArgs),
+}
+
+pub(crate) use probe::WrongSignatures;
+
+pub(crate) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        TokenCommand::Probe(args) => probe::run(args),
+        TokenCommand::Unlatch(args) => unlatch::run(args),
+    }
+}
