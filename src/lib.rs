@@ -22,23 +22,26 @@
 //! # The way of a batch
 //!
 //! 1. [`service`] admits it: within the limits, with a place in its lane's bounded queue; each `item_id` well-formed and alone.
-//! 2. [`sign::Signer`] takes one keyring snapshot and reads the clock once.
+//! 2. [`sign::Signer`] takes one keyring snapshot, reads the clock once, and cuts the batch into slices, each routed to the token
+//!    with the least to do.
 //! 3. rayon, per item: payload to `Hcert`, bound to one DSC by algorithm, country, type and validity; claims, digest.
 //! 4. [`token::Token`] signs the digests in groups of one DSC, interactive before bulk.
-//! 5. rayon, per item: the signature is verified with the DSC's public key; COSE_Sign1, zlib, base45.
+//! 5. rayon, per item: the signature is verified with the DSC's public key; COSE_Sign1, zlib, base45. What was not signed, or not
+//!    well, goes to another token.
 //! 6. [`service`] answers: one result an item, in request order.
 //!
 //! # Invariants
 //!
 //! - **The domain cannot panic, whatever the input; encoding is deterministic.** tests/it/properties.rs
 //! - **No signature leaves unverified, or under another certificate's kid.** A DSC, its key, its header and its check are one
-//!   value, proven by a canary signature before it is used. tests/it/service.rs
+//!   value; each worker proves its keys before it takes work. tests/it/service.rs, tests/it/failover.rs
 //! - **A certificate's exp is within its DSC's validity, its iat not before it, its type within the key usage;** refused
 //!   otherwise, never clipped. tests/it/service.rs
 //! - **One item's failure never fails its neighbours; results come in request order, one each.** tests/it/service.rs
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
 //! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
-//!   crashes or hangs is replaced without an item lost. tests/it/workers.rs
+//!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs
+//! - **A worker signs with the keys, for the purposes and at the rate of its own configuration,** whoever asks. token/thread.rs
 //! - **A session belongs to one thread; any failed call discards it; a refused PIN is never tried again.** token/
 //! - **Every queue is bounded;** past its bound a call hears RESOURCE_EXHAUSTED with a delay, at once. tests/it/service.rs
 //! - **No unsafe code** in the library or the binary. tests/it/layering.rs

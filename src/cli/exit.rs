@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::token::WrongSignatures;
 use crate::config::{ConfigError, NoDsc, UnknownToken};
 use crate::domain::DscError;
+use crate::service::admin::AdminError;
 use crate::service::client::ClientError;
 use crate::sign::KeyringError;
 use crate::token::{Disposition, TokenError};
@@ -34,6 +35,8 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Disposition::StopKey | Disposition::LatchPin => CONFIG,
             _ => UNAVAILABLE,
         })
+    } else if let Some(error) = cause.downcast_ref::<AdminError>() {
+        Some(if matches!(error, AdminError::Forbidden { .. }) { NO_INPUT } else { UNAVAILABLE })
     } else if let Some(error) = cause.downcast_ref::<ClientError>() {
         Some(if error.is_the_callers_fault() { USAGE } else { UNAVAILABLE })
     } else {

@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use crate::config::{Config, DscFile};
 use crate::domain::{Clock, Dsc, pem};
+use crate::service::admin::AdminToken;
 use crate::sign::{Keyring, SigningKey, Station};
 use crate::token::{
     Disposition, Opened, Purpose, SupervisedToken, Token, TokenError, TokenKey, TokenSpec, WantedKey, WorkerCommand,
@@ -15,14 +16,18 @@ use crate::token::{
 
 /// Opens every token that holds a DSC's key. One that does not open is left out until it does, as long as another opens; a key
 /// or an attribute that is wrong ends the start, for no time mends it.
-pub(crate) fn open_keyring(config: &Config, file: &Path, clock: &dyn Clock) -> anyhow::Result<Keyring> {
+pub(crate) fn open_keyring(config: &Config, file: &Path, clock: &dyn Clock) -> anyhow::Result<(Keyring, Vec<AdminToken>)> {
     let dscs: Vec<(&DscFile, Dsc)> = config.dscs.iter().map(|file| Ok((file, read_dsc(file)?))).collect::<anyhow::Result<_>>()?;
     dscs.iter().for_each(|(_, dsc)| warn_of_validity(dsc, clock));
     let mut stations = HashMap::new();
+    let mut tokens = Vec::new();
     let mut failures: Vec<(String, TokenError)> = Vec::new();
     for spec in config.tokens.iter().filter(|spec| dscs.iter().any(|(file, _)| file.tokens.contains(&spec.name))) {
         let Opened { token, keys, outcome } = open_token(config, spec, file)?;
-        stations.insert(spec.name.clone(), (Station::new(Arc::new(token) as Arc<dyn Token>), keys));
+        let token = Arc::new(token);
+        let station = Station::new(Arc::clone(&token) as Arc<dyn Token>);
+        tokens.push(AdminToken { token, station: Arc::clone(&station) });
+        stations.insert(spec.name.clone(), (station, keys));
         match outcome {
             Err(error) if error.disposition() == Disposition::StopKey => return Err(refused(&spec.name, error)),
             Err(error) => failures.push((spec.name.clone(), error)),
@@ -34,7 +39,7 @@ pub(crate) fn open_keyring(config: &Config, file: &Path, clock: &dyn Clock) -> a
     {
         return Err(refused(&token, error));
     }
-    bind(&dscs, &stations)
+    Ok((bind(&dscs, &stations)?, tokens))
 }
 
 fn refused(token: &str, error: TokenError) -> anyhow::Error {
@@ -42,7 +47,7 @@ fn refused(token: &str, error: TokenError) -> anyhow::Error {
 }
 
 fn open_token(config: &Config, spec: &TokenSpec, file: &Path) -> anyhow::Result<Opened> {
-    let wanted = wanted(&dscs_of(config, &spec.name)?);
+    let wanted = wanted(&read_dscs(&config.dscs_of(&spec.name))?);
     let opened = SupervisedToken::start(spec, worker_command(spec, file)?, &wanted);
     opened.with_context(|| format!("token {:?}", spec.name))
 }
@@ -75,9 +80,9 @@ fn worker_command(spec: &TokenSpec, file: &Path) -> anyhow::Result<WorkerCommand
     Ok(WorkerCommand { program, arguments })
 }
 
-/// The DSCs whose keys a token holds, in the order of the configuration: supervisor and worker number keys by it.
-pub(crate) fn dscs_of(config: &Config, token: &str) -> anyhow::Result<Vec<Dsc>> {
-    config.dscs.iter().filter(|file| file.tokens.iter().any(|name| name == token)).map(read_dsc).collect()
+/// Reads certificates.
+pub(crate) fn read_dscs(files: &[DscFile]) -> anyhow::Result<Vec<Dsc>> {
+    files.iter().map(read_dsc).collect()
 }
 
 /// The keys of DSCs, by their kids. They are for certificates, and for nothing else.

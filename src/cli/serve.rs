@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::open::open_keyring;
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
+use crate::service::admin::{AdminSocket, AdminToken};
 use crate::service::{self, Parts};
 use crate::sign::{LiveKeyring, Signer};
 
@@ -48,8 +49,12 @@ pub(crate) fn serve(config: &Config, file: &Path, listen: SocketAddr) -> anyhow:
     anyhow::ensure!(listen.ip().is_loopback(), "the service speaks plain text, so it listens on loopback only; {listen} is not");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let parts = assemble(config, file)?;
+        let (mut parts, tokens) = assemble(config, file)?;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let socket = &config.admin_socket;
+        let admin =
+            AdminSocket::bind(socket).with_context(|| format!("cannot listen on the admin socket {}", socket.display()))?;
+        parts.admin = Some((admin, tokens));
         // Before the address is told: whoever reads it may send a signal at once.
         let shutdown = shutdown_signal()?;
         announce(listener.local_addr()?)?;
@@ -60,15 +65,17 @@ pub(crate) fn serve(config: &Config, file: &Path, listen: SocketAddr) -> anyhow:
 }
 
 /// Opens the tokens and puts the signer together.
-fn assemble(config: &Config, file: &Path) -> anyhow::Result<Parts> {
+fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Vec<AdminToken>)> {
     if !config.signer.check_signatures {
         tracing::warn!("signatures leave UNCHECKED: skip_signature_check_at_own_risk is set");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let keyring = Arc::new(LiveKeyring::new(open_keyring(config, file, clock.as_ref())?));
+    let (keyring, tokens) = open_keyring(config, file, clock.as_ref())?;
+    let keyring = Arc::new(LiveKeyring::new(keyring));
     let signer =
         Signer::new(keyring, clock, config.uvci_maker.clone(), config.signer).context("cannot start the encoding threads")?;
-    Ok(Parts { signer: Arc::new(signer), profiles: config.profiles.clone(), limits: config.limits })
+    let parts = Parts { signer: Arc::new(signer), profiles: config.profiles.clone(), limits: config.limits, admin: None };
+    Ok((parts, tokens))
 }
 
 /// The bound address on stdout, so that whoever asked for port 0 can read it.

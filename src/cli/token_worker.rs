@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 
-use super::open::{dscs_of, wanted};
-use crate::config::Config;
+use super::open::{read_dscs, wanted};
+use crate::config::WorkerConfig;
 use crate::token::run_worker;
 
 /// Hold one token's module, PIN and sessions, and sign what the supervisor sends over stdin.
@@ -25,9 +24,8 @@ pub(crate) struct TokenWorkerArgs {
 }
 
 pub(crate) fn run(args: &TokenWorkerArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
-    let spec = config.token(&args.token).with_context(|| format!("{}", args.config.display()))?;
-    let dscs = dscs_of(&config, &spec.name)?;
-    run_worker(spec, wanted(&dscs), args.local)?;
+    let config = WorkerConfig::load(&args.config, &args.token)?;
+    let dscs = read_dscs(&config.dscs)?;
+    run_worker(&config.token, wanted(&dscs), args.local)?;
     Ok(ExitCode::SUCCESS)
 }

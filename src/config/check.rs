@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::unistd::User;
 
 use super::file::{DscSection, File, Preset, ProfileSection, ServerSection, TokenSection};
-use super::{Config, DscFile};
+use super::{Config, ConfigError, DscFile, WorkerConfig};
 use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
 use crate::service::Limits;
 use crate::sign::{Durations, Profile, SignerSettings};
@@ -20,11 +20,35 @@ use crate::token::{PinLatch, PinSource, TokenSpec, WorkerUser};
 const MOST_WAITING: usize = 100_000_000;
 
 pub(super) struct Check<'p> {
-    pub(super) dir: &'p Path,
-    pub(super) problems: Vec<String>,
+    dir: &'p Path,
+    problems: Vec<String>,
 }
 
-impl Check<'_> {
+impl<'p> Check<'p> {
+    /// Paths are relative to the file's folder.
+    pub(super) fn of(file: &'p Path) -> Self {
+        Self { dir: file.parent().unwrap_or(Path::new(".")), problems: Vec::new() }
+    }
+
+    /// What was checked, if nothing is wrong with it.
+    pub(super) fn end<T>(self, path: &Path, checked: Option<T>) -> Result<T, ConfigError> {
+        match (checked, self.problems) {
+            (Some(checked), problems) if problems.is_empty() => Ok(checked),
+            (_, problems) => Err(ConfigError { path: path.to_owned(), problems }),
+        }
+    }
+
+    pub(super) fn worker(&mut self, file: File, token: &str) -> Option<WorkerConfig> {
+        let Some(section) = file.tokens.into_iter().find(|section| section.name == token) else {
+            self.problem(format!("there is no token {token:?}"));
+            return None;
+        };
+        let token = self.token(section, &file.server.state_dir, file.signing.sign_timeout_ms)?;
+        let dscs = file.dscs.into_iter().map(|section| self.dsc_file(section));
+        let dscs = dscs.filter(|dsc| dsc.tokens.contains(&token.name)).collect();
+        Some(WorkerConfig { token, dscs })
+    }
+
     pub(super) fn config(&mut self, file: File) -> Option<Config> {
         self.check_listen(file.server.listen);
         let value_sets = self.value_sets(file.signing.value_sets_dir.as_deref());
@@ -53,7 +77,9 @@ impl Check<'_> {
             self.problem("signing.sign_timeout_ms is 0; no token signs in that time: 10000 is right for most");
         }
         let limits = self.limits(&file.server);
-        Some(Config { listen: file.server.listen, limits, signer, uvci_maker: uvci_maker?, tokens, dscs, profiles })
+        let admin_socket = file.server.admin_socket.unwrap_or_else(|| file.server.state_dir.join("admin.sock"));
+        let admin_socket = self.dir.join(admin_socket);
+        Some(Config { listen: file.server.listen, admin_socket, limits, signer, uvci_maker: uvci_maker?, tokens, dscs, profiles })
     }
 
     fn problem(&mut self, text: impl Into<String>) {
@@ -186,8 +212,8 @@ impl Check<'_> {
     }
 
     fn dsc(&mut self, section: DscSection, tokens: &[TokenSpec]) -> DscFile {
-        let certificate = section.certificate.display();
-        let names = section.token.into_names();
+        let file = self.dsc_file(section);
+        let (certificate, names) = (file.certificate.display(), &file.tokens);
         for (index, name) in names.iter().enumerate() {
             if !tokens.iter().any(|token| token.name == *name) {
                 self.problem(format!("dsc {certificate}: there is no token {name:?}"));
@@ -199,7 +225,11 @@ impl Check<'_> {
         if names.is_empty() {
             self.problem(format!("dsc {certificate}: its list of tokens is empty; it names those that hold its key"));
         }
-        DscFile { certificate: self.dir.join(&section.certificate), tokens: names }
+        file
+    }
+
+    fn dsc_file(&self, section: DscSection) -> DscFile {
+        DscFile { certificate: self.dir.join(section.certificate), tokens: section.token.into_names() }
     }
 
     fn profile(

@@ -30,6 +30,7 @@ pub(super) struct File {
 pub(super) struct ServerSection {
     pub(super) listen: SocketAddr,
     pub(super) state_dir: PathBuf,
+    pub(super) admin_socket: Option<PathBuf>,
     pub(super) max_batch_items: usize,
     pub(super) max_request_bytes: usize,
     pub(super) max_payload_bytes: usize,
@@ -43,6 +44,7 @@ impl Default for ServerSection {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
             state_dir: PathBuf::from("state"),
+            admin_socket: None,
             max_batch_items: limits.max_batch_items,
             max_request_bytes: limits.max_request_bytes,
             max_payload_bytes: Rulebook::DEFAULT_MAX_PAYLOAD_BYTES,

@@ -21,6 +21,8 @@ use file::File;
 pub struct Config {
     /// Where the service listens: loopback, for it speaks plain text.
     pub listen: SocketAddr,
+    /// The Unix socket on which officers ask the running service.
+    pub admin_socket: PathBuf,
     /// What one call may ask.
     pub limits: Limits,
     /// How batches are signed.
@@ -58,19 +60,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] lists what is wrong and what would be right.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let fail = |problem: String| ConfigError { path: path.to_owned(), problems: vec![problem] };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-        let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?;
-        let mut check = Check { dir: path.parent().unwrap_or(Path::new(".")), problems: Vec::new() };
-        let config = check.config(file);
-        match (config, check.problems) {
-            (Some(config), problems) if problems.is_empty() => Ok(config),
-            (_, problems) => Err(ConfigError { path: path.to_owned(), problems }),
-        }
+        let mut check = Check::of(path);
+        let config = check.config(read(path)?);
+        check.end(path, config)
     }
-}
 
-impl Config {
     /// A token by its name.
     ///
     /// # Errors
@@ -79,6 +73,40 @@ impl Config {
         let known = || self.tokens.iter().map(|token| token.name.clone()).collect();
         self.tokens.iter().find(|token| token.name == name).ok_or_else(|| UnknownToken { name: name.to_owned(), known: known() })
     }
+
+    /// The DSCs whose keys a token holds, in the order of the file: supervisor and worker number keys by it.
+    #[must_use]
+    pub fn dscs_of(&self, token: &str) -> Vec<DscFile> {
+        self.dscs.iter().filter(|dsc| dsc.tokens.iter().any(|name| name == token)).cloned().collect()
+    }
+}
+
+/// What a worker reads of the file: one token and the DSCs of its keys. The service's own secrets stay unread, for a worker may
+/// run as a user that must not read them.
+#[derive(Debug)]
+pub struct WorkerConfig {
+    /// The token.
+    pub token: TokenSpec,
+    /// The DSCs whose keys it holds, in the order of the file.
+    pub dscs: Vec<DscFile>,
+}
+
+impl WorkerConfig {
+    /// Reads a file and checks what it says of a token.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists what is wrong and what would be right.
+    pub fn load(path: &Path, token: &str) -> Result<Self, ConfigError> {
+        let mut check = Check::of(path);
+        let config = check.worker(read(path)?, token);
+        check.end(path, config)
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let fail = |problem: String| ConfigError { path: path.to_owned(), problems: vec![problem] };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().to_owned()))
 }
 
 /// A token that no DSC names.

@@ -1,5 +1,6 @@
 //! The gRPC edge: admission, conversion, status codes, health, reflection. The only room that names tonic and prost.
 
+pub mod admin;
 mod admission;
 pub mod client;
 mod convert;

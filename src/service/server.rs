@@ -9,6 +9,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Error, Server};
 
 use super::Limits;
+use super::admin::{self, AdminSocket, AdminToken};
 use super::proto::DESCRIPTORS;
 use super::proto::v1::signer_server::SignerServer;
 use super::signer::SignerService;
@@ -23,11 +24,16 @@ pub struct Parts {
     pub profiles: Vec<Arc<Profile>>,
     /// What one call may ask.
     pub limits: Limits,
+    /// Where officers ask, and about which tokens; nothing where there are none to look after.
+    pub admin: Option<(AdminSocket, Vec<AdminToken>)>,
 }
 
 /// How long calls in work may take after the shutdown: a batch's signatures, with room. A stream or a health watch that its
 /// caller leaves open would never end by itself.
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
+
+/// How long an officer's call may take after the shutdown.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves gRPC in plain text on a listener: the signer, health and reflection. When `shutdown` is ready, health says
 /// NOT_SERVING, no new call is taken, and those that are in work are answered, within 20 seconds.
@@ -50,6 +56,14 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
     let signer = SignerServer::new(SignerService::new(&parts))
         .max_decoding_message_size(parts.limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
+    let (end_admin, admin_ends) = tokio::sync::oneshot::channel::<()>();
+    let admin = async move {
+        if let Some((socket, tokens)) = parts.admin {
+            // Dropped where the service ends, which is as good as sent.
+            admin::run(socket, tokens, async { drop(admin_ends.await) }).await;
+        }
+    };
+    let admin = tokio::spawn(admin);
     let (drain, draining) = tokio::sync::oneshot::channel();
     let shutdown = async move {
         shutdown.await;
@@ -69,11 +83,16 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
             Err(_) => std::future::pending().await,
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = serving => ended,
         () = drained => {
             tracing::warn!(seconds = LONGEST_DRAIN.as_secs(), "calls are still open after the shutdown; they are dropped");
             Ok(())
         }
+    };
+    drop(end_admin);
+    if tokio::time::timeout(ADMIN_DRAIN, admin).await.is_err() {
+        tracing::debug!("an officer's call was still open");
     }
+    ended
 }

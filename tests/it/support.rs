@@ -217,7 +217,7 @@ impl LocalServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let parts = Parts { signer: Arc::new(signer), profiles: vec![profile("dcc"), profile("other")], limits };
+        let parts = Parts { signer: Arc::new(signer), profiles: vec![profile("dcc"), profile("other")], limits, admin: None };
         let shutdown = async move {
             let _ = stopped.await;
         };

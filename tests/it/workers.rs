@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{DevServer, edit, read_endpoint, run, sceau};
+use crate::support::{DevServer, dev_folder, edit, read_endpoint, run, sceau};
 use crate::testdata::read;
 
 /// Guards against hanging; nothing here is about speed.
@@ -205,10 +205,117 @@ fn a_refused_pin_latches_on_disk_until_an_officer_unlatches() {
     let restarted = run(second.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config));
     assert_eq!(restarted.code, Some(78), "{}", restarted.stderr);
     assert!(restarted.stderr.contains("sceau token unlatch"), "{}", restarted.stderr);
-    let unlatch = run(sceau().args(["token", "unlatch", "--token", "softhsm", "--config"]).arg(&config));
-    assert!(unlatch.code == Some(0) && unlatch.stdout.contains("unlatched"), "{}", unlatch.stderr);
+    let status = run(sceau().args(["token", "status", "--config"]).arg(&config));
+    assert!(status.code == Some(2) && status.stdout.contains("DOES NOT SIGN"), "{}{}", status.stdout, status.stderr);
+    let unlatch = || run(sceau().args(["token", "unlatch", "--token", "softhsm", "--config"]).arg(&config));
+    let unlatched = unlatch();
+    assert!(unlatched.code == Some(0) && unlatched.stdout.contains("unlatched: the running service"), "{}", unlatched.stderr);
+    assert!(unlatch().stdout.contains("there was no latch"));
     let sign = || {
         run(sceau().args(["sign", "--endpoint", &server.endpoint, "--in"]).arg(&input).arg("--out").arg(home.path().join("out")))
     };
     wait_until("it signs again", || sign().code == Some(0));
+}
+
+#[test]
+fn an_officer_sees_how_the_tokens_are() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let server = DevServer::start();
+    let config = server.dir.join("sceau.toml");
+    wait_until("every worker is ready", || ready_workers(server.pid()).len() == children_of(server.pid()).len());
+    let status = run(sceau().args(["token", "status", "--json", "--config"]).arg(&config));
+    assert_eq!(status.code, Some(0), "{}", status.stderr);
+    let token = &serde_json::from_str::<serde_json::Value>(&status.stdout).unwrap()["tokens"][0];
+    assert_eq!((token["name"].as_str(), &token["trouble"]), (Some("softhsm"), &serde_json::Value::Null));
+    let mut pids: Vec<u32> =
+        token["workers"].as_array().unwrap().iter().map(|worker| worker["pid"].as_u64().unwrap() as u32).collect();
+    let mut children = children_of(server.pid());
+    pids.sort_unstable();
+    children.sort_unstable();
+    assert_eq!(pids, children);
+    let socket = server.dir.join("state/admin.sock");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn with_no_service_there_is_no_status_and_the_latch_is_taken_off_in_its_file() {
+    let home = dev_folder();
+    let config = home.path().join("sceau.toml");
+    let absent = run(sceau().args(["token", "status", "--config"]).arg(&config));
+    assert!(absent.code == Some(69) && absent.stderr.contains("no service runs here"), "{}", absent.stderr);
+    fs::create_dir_all(home.path().join("state")).unwrap();
+    fs::write(home.path().join("state/softhsm.pin-latch"), "refused\n").unwrap();
+    let unlatched = run(sceau().args(["token", "unlatch", "--token", "softhsm", "--config"]).arg(&config));
+    assert!(unlatched.stdout.contains("unlatched: no service runs"), "{}{}", unlatched.stdout, unlatched.stderr);
+    assert!(!home.path().join("state/softhsm.pin-latch").exists());
+}
+
+/// A user that is not the service's, where this process may become one.
+fn another_user() -> Option<nix::unistd::User> {
+    nix::unistd::geteuid().is_root().then(|| nix::unistd::User::from_name("nobody").ok()?)?
+}
+
+/// Gives a file or folder, with what is in it, to a user.
+fn give(path: &Path, user: &nix::unistd::User) {
+    std::os::unix::fs::chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+    for entry in fs::read_dir(path).into_iter().flatten() {
+        give(&entry.unwrap().path(), user);
+    }
+}
+
+#[test]
+fn another_user_does_not_look_after_the_tokens() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    let Some(nobody) = another_user() else { return };
+    let server = DevServer::start();
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    // Everything but the credentials of the connection lets the other user in.
+    let state = server.dir.join("state");
+    for path in [server.dir.parent().unwrap(), &server.dir, &state] {
+        open(path, 0o755);
+    }
+    open(&state.join("admin.sock"), 0o666);
+    give(&server.dir.join("uvci.secret"), &nobody);
+    let binary = server.dir.join("sceau");
+    fs::copy(env!("CARGO_BIN_EXE_sceau"), &binary).unwrap();
+    let mut command = Command::new(binary);
+    command
+        .args(["token", "status", "--config"])
+        .arg(server.dir.join("sceau.toml"))
+        .uid(nobody.uid.as_raw())
+        .stdin(Stdio::null());
+    let ran = run(&mut command);
+    assert!(ran.stderr.contains("only the service's own user and root"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn workers_run_as_a_user_of_their_own_that_cannot_read_the_services_secret() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(nobody) = another_user() else { return };
+    let home = dev_folder();
+    let dir = home.path();
+    edit(&dir.join("sceau.toml"), "label = \"sceau-dev\"", "label = \"sceau-dev\"\nuser = \"nobody\"\nworkers = 1\nsessions = 1");
+    let binary = dir.join("sceau");
+    fs::copy(env!("CARGO_BIN_EXE_sceau"), &binary).unwrap();
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(dir.join("state")).unwrap();
+    for name in ["sceau.toml", "user.pin", "softhsm2.conf", "tokens", "state", "dsc-es256.pem", "dsc-ps256.pem"] {
+        give(&dir.join(name), &nobody);
+    }
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.join("sceau.toml")).stdin(Stdio::null());
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let endpoint = read_endpoint(&mut server);
+    let job = Job::start(&endpoint, dir, 50);
+    let worker = children_of(server.id())[0];
+    let status = read(Path::new(&format!("/proc/{worker}/status")));
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()).unwrap();
+    assert_eq!(uid, nobody.uid.as_raw().to_string());
+    job.finish(&dir.join("trust.pem"));
+    server.kill().unwrap();
+    server.wait().unwrap();
 }

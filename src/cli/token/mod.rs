@@ -2,6 +2,7 @@
 
 mod probe;
 mod report;
+mod status;
 mod unlatch;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ pub(crate) struct TokenArgs {
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     Probe(probe::ProbeArgs),
+    Status(status::StatusArgs),
     Unlatch(unlatch::UnlatchArgs),
 }
 
@@ -26,6 +28,7 @@ pub(crate) use probe::WrongSignatures;
 pub(crate) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         TokenCommand::Probe(args) => probe::run(args),
+        TokenCommand::Status(args) => status::run(args),
         TokenCommand::Unlatch(args) => unlatch::run(args),
     }
 }

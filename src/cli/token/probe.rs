@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::report::{self, Report};
 use crate::cli::ndjson;
-use crate::cli::open::{dscs_of, wanted};
+use crate::cli::open::{read_dscs, wanted};
 use crate::config::{Config, NoDsc};
 use crate::domain::{Digest, Dsc, Kid, Signature, SignatureCheck};
 use crate::sign::KeyringError;
@@ -73,7 +73,7 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if !args.in_environment && !spec.environment.is_empty() {
         return Err(start_in_environment(spec));
     }
-    let dscs = dscs_of(&config, &spec.name)?;
+    let dscs = read_dscs(&config.dscs_of(&spec.name))?;
     let probe = Probe::open(spec, wanted(&dscs)).with_context(|| format!("token {:?}", spec.name))?;
     ndjson::on_stdout(|out| {
         let mut job = Job { args, name: &spec.name, probe, dscs, out, bar: spinner(), curves: Vec::new(), problems: Vec::new() };

@@ -1,0 +1,103 @@
+//! The officer's end of the admin socket.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+
+use super::super::proto::v1;
+use super::super::proto::v1::admin_client;
+use crate::token::{TokenStatus, WorkerStatus};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection to a service that runs on this machine.
+#[derive(Clone, Debug)]
+pub struct AdminClient(admin_client::AdminClient<Channel>);
+
+/// Why the service cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// No service listens on the socket.
+    #[error("no service runs here: nothing listens on {}", .socket.display())]
+    Absent {
+        /// Where it would.
+        socket: PathBuf,
+    },
+    /// The socket is another user's.
+    #[error("cannot open {}: {reason}; ask as the service's user, or as root", .socket.display())]
+    Forbidden {
+        /// The socket.
+        socket: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The service refused, or went away.
+    #[error("the service answered: {}", .0.message())]
+    Call(Box<Status>),
+}
+
+impl AdminClient {
+    /// Connects to a service's socket.
+    ///
+    /// # Errors
+    /// [`AdminError::Absent`] where no service runs, [`AdminError::Forbidden`] where it is another user's.
+    pub async fn connect(socket: &Path) -> Result<Self, AdminError> {
+        let absent = || AdminError::Absent { socket: socket.to_owned() };
+        // A plain connection tells what is wrong; the channel's error would not.
+        match UnixStream::connect(socket) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(AdminError::Forbidden { socket: socket.to_owned(), reason: error.to_string() });
+            }
+            Err(_) => return Err(absent()),
+            Ok(_) => {}
+        }
+        let endpoint = Endpoint::from_shared(format!("unix:{}", socket.display())).map_err(|_| absent())?;
+        let channel = endpoint.timeout(TIMEOUT).connect().await.map_err(|_| absent())?;
+        Ok(Self(admin_client::AdminClient::new(channel)))
+    }
+
+    /// How each token is, with the number of items on their way to it.
+    ///
+    /// # Errors
+    /// [`AdminError::Call`].
+    pub async fn tokens(&mut self) -> Result<Vec<(TokenStatus, u64)>, AdminError> {
+        let answer = self.0.list_tokens(v1::ListTokensRequest {}).await.map_err(call)?;
+        Ok(answer.into_inner().tokens.into_iter().map(token_status).collect())
+    }
+
+    /// Lets a token's workers log in again; whether a latch was on.
+    ///
+    /// # Errors
+    /// [`AdminError::Call`].
+    pub async fn unlatch(&mut self, token: &str) -> Result<bool, AdminError> {
+        let request = v1::UnlatchTokenRequest { token: token.to_owned() };
+        Ok(self.0.unlatch_token(request).await.map_err(call)?.into_inner().was_latched)
+    }
+}
+
+fn call(status: Status) -> AdminError {
+    AdminError::Call(Box::new(status))
+}
+
+fn token_status(status: v1::TokenStatus) -> (TokenStatus, u64) {
+    let worker = |worker: v1::WorkerStatus| WorkerStatus {
+        pid: worker.pid,
+        age: Duration::from_secs(worker.age_seconds),
+        signatures: worker.signatures,
+        trouble: worker.trouble,
+    };
+    let token = TokenStatus {
+        name: status.name,
+        trouble: status.trouble,
+        workers: status.workers.into_iter().map(worker).collect(),
+        replaced: status.replaced_workers,
+        bad_signatures: status.bad_signatures,
+        signature_time: Duration::from_micros(status.signature_micros),
+        is_latched: status.is_latched,
+    };
+    (token, status.outstanding_items)
+}

@@ -1,0 +1,144 @@
+//! What an officer asks of a running service: how its tokens are, and to log in again after a PIN was refused.
+//!
+//! It is served on a Unix socket that its owner alone may open, and the credentials of whoever connects are looked at as well.
+
+mod client;
+
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::UnixListener;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::Server;
+use tonic::transport::server::UdsConnectInfo;
+use tonic::{Request, Response, Status};
+
+use super::proto::v1;
+use super::proto::v1::admin_server::{self, AdminServer};
+use crate::sign::Station;
+use crate::token::{SupervisedToken, TokenStatus, WorkerStatus};
+
+pub use client::{AdminClient, AdminError};
+
+/// A token as officers see it: itself, and the work that is on its way to it.
+#[derive(Clone, Debug)]
+pub struct AdminToken {
+    /// The token.
+    pub token: Arc<SupervisedToken>,
+    /// Where batches count their work.
+    pub station: Arc<Station>,
+}
+
+/// The socket, until this is dropped.
+#[derive(Debug)]
+pub struct AdminSocket {
+    listener: UnixListener,
+    file: SocketFile,
+}
+
+impl AdminSocket {
+    /// Listens on a path that the service's user alone may open. The folder is made where it is missing; what a service that
+    /// was killed has left there is replaced.
+    ///
+    /// # Errors
+    /// Another service answers there, or the path cannot be listened on.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        if let Some(dir) = path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        }
+        if UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another service runs on it"));
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        let file = SocketFile(path.to_owned());
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener, file })
+    }
+}
+
+/// A socket's name, which outlives the socket unless somebody removes it.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Whoever listens there next replaces it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Serves until `shutdown` is ready.
+pub(super) async fn run(socket: AdminSocket, tokens: Vec<AdminToken>, shutdown: impl Future<Output = ()>) {
+    let AdminSocket { listener, file } = socket;
+    let service = AdminServer::with_interceptor(AdminService { tokens }, admit);
+    let incoming = UnixListenerStream::new(listener);
+    if let Err(error) = Server::builder().add_service(service).serve_with_incoming_shutdown(incoming, shutdown).await {
+        tracing::error!(%error, "the admin socket failed");
+    }
+    drop(file);
+}
+
+/// The service's own user, and root, which may do anything anyway.
+fn admit(request: Request<()>) -> Result<Request<()>, Status> {
+    let peer = request.extensions().get::<UdsConnectInfo>().and_then(|connection| connection.peer_cred);
+    let own = rustix::process::geteuid().as_raw();
+    match peer.map(|peer| peer.uid()) {
+        Some(uid) if uid == own || uid == 0 => Ok(request),
+        uid => {
+            tracing::warn!(?uid, "another user tried the admin socket");
+            Err(Status::permission_denied("only the service's own user and root look after its tokens"))
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct AdminService {
+    tokens: Vec<AdminToken>,
+}
+
+#[tonic::async_trait]
+impl admin_server::Admin for AdminService {
+    async fn list_tokens(&self, _request: Request<v1::ListTokensRequest>) -> Result<Response<v1::ListTokensResponse>, Status> {
+        let tokens = self.tokens.iter().map(|token| token_status(token.token.status(), token.station.outstanding()));
+        Ok(Response::new(v1::ListTokensResponse { tokens: tokens.collect() }))
+    }
+
+    async fn unlatch_token(
+        &self,
+        request: Request<v1::UnlatchTokenRequest>,
+    ) -> Result<Response<v1::UnlatchTokenResponse>, Status> {
+        let name = request.into_inner().token;
+        let token = self.tokens.iter().find(|token| token.token.status().name == name);
+        let token = token.ok_or_else(|| Status::not_found(format!("the service has no token {name:?} in use")))?;
+        let was_latched = token.token.unlatch().map_err(|error| Status::internal(format!("the latch stays: {error}")))?;
+        tracing::warn!(token = name, was_latched, "an officer has taken the PIN latch off");
+        Ok(Response::new(v1::UnlatchTokenResponse { was_latched }))
+    }
+}
+
+fn token_status(status: TokenStatus, outstanding: usize) -> v1::TokenStatus {
+    v1::TokenStatus {
+        name: status.name,
+        trouble: status.trouble,
+        is_latched: status.is_latched,
+        outstanding_items: outstanding as u64,
+        signature_micros: u64::try_from(status.signature_time.as_micros()).unwrap_or(u64::MAX),
+        bad_signatures: status.bad_signatures,
+        replaced_workers: status.replaced,
+        workers: status.workers.into_iter().map(worker_status).collect(),
+    }
+}
+
+fn worker_status(status: WorkerStatus) -> v1::WorkerStatus {
+    let WorkerStatus { pid, age, signatures, trouble } = status;
+    v1::WorkerStatus { pid, age_seconds: age.as_secs(), signatures, trouble }
+}
