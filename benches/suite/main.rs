@@ -3,8 +3,17 @@
 //! Names are `stage/case`; `cargo bench --features software-token -- path` runs those of the whole path alone. Plots are
 //! in target/criterion.
 
+mod boundary;
 mod path;
 mod payloads;
 mod stages;
 
-criterion::criterion_main!(path::benches, stages::benches);
+fn main() {
+    if boundary::run_as_worker() {
+        return;
+    }
+    path::benches();
+    stages::benches();
+    boundary::benches();
+    criterion::Criterion::default().configure_from_args().final_summary();
+}

@@ -136,6 +136,11 @@ pub struct SessionId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenKey(pub(crate) usize);
 
+impl TokenKey {
+    /// The key that was wanted first.
+    pub const FIRST: Self = Self(0);
+}
+
 /// How many cores this process may use.
 #[must_use]
 pub fn cores() -> usize {

@@ -73,16 +73,16 @@ impl Sessions {
             (self.on_event)(Event::Signing);
         }
     }
+}
 
-    /// Whether a key may sign for a purpose: what the configuration says, whoever asks. A proof signs its one digest only.
-    pub(super) fn permit(&self, order: Order, digests: &[Digest]) -> Result<(), TokenError> {
-        let key = self.keys.get(order.key.0).ok_or(TokenError::KeyAbsent { what: "key of that number" })?;
-        match order.purpose {
-            Purpose::Proof if digests.iter().all(|digest| digest == proof::digest()) => Ok(()),
-            Purpose::Proof => Err(TokenError::Purpose { purpose: "another digest than a proof's" }),
-            purpose if purpose == key.purpose => Ok(()),
-            Purpose::Certificate => Err(TokenError::Purpose { purpose: "certificates" }),
-        }
+/// Whether a key may sign for a purpose: what the configuration says, whoever asks. A proof signs its one digest only.
+fn permit(keys: &[WantedKey], order: Order, digests: &[Digest]) -> Result<(), TokenError> {
+    let key = keys.get(order.key.0).ok_or(TokenError::KeyAbsent { what: "key of that number" })?;
+    match order.purpose {
+        Purpose::Proof if digests.iter().all(|digest| digest == proof::digest()) => Ok(()),
+        Purpose::Proof => Err(TokenError::Purpose { purpose: "another digest than a proof's" }),
+        purpose if purpose == key.purpose => Ok(()),
+        Purpose::Certificate => Err(TokenError::Purpose { purpose: "certificates" }),
     }
 }
 
@@ -136,8 +136,7 @@ impl SessionThread {
             return;
         }
         let order = piece.order();
-        let permitted = self.sessions.permit(order, piece.digests());
-        if let Err(error) = permitted {
+        if let Err(error) = permit(&self.sessions.keys, order, piece.digests()) {
             return piece.fail(&error);
         }
         let started = Instant::now();
@@ -247,4 +246,26 @@ impl SessionThread {
 /// Whether after this failure a session has to prove itself: not where the token refuses the key, or the request.
 fn spoils_the_session(error: &TokenError) -> bool {
     error.disposition() != Disposition::StopKey
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::PublicKey;
+
+    fn asked(key: usize, purpose: Purpose, digest: &Digest) -> Result<(), TokenError> {
+        let of = |purpose| WantedKey { name: String::new(), public_key: PublicKey::P256 { point: [4; 65] }, purpose };
+        let keys = [of(Purpose::Certificate), of(Purpose::Proof)];
+        permit(&keys, Order { key: TokenKey(key), purpose, lane: Lane::Bulk }, &[*digest])
+    }
+
+    #[test]
+    fn a_key_signs_for_its_purpose_and_a_proof_its_one_digest() {
+        let other = Digest::of(b"a certificate");
+        assert!(asked(0, Purpose::Certificate, &other).is_ok());
+        assert!(asked(0, Purpose::Proof, proof::digest()).is_ok());
+        assert!(matches!(asked(0, Purpose::Proof, &other), Err(TokenError::Purpose { .. })));
+        assert!(matches!(asked(1, Purpose::Certificate, &other), Err(TokenError::Purpose { .. })));
+        assert!(matches!(asked(2, Purpose::Certificate, &other), Err(TokenError::KeyAbsent { .. })));
+    }
 }

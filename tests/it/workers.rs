@@ -319,3 +319,20 @@ fn workers_run_as_a_user_of_their_own_that_cannot_read_the_services_secret() {
     server.kill().unwrap();
     server.wait().unwrap();
 }
+
+#[test]
+fn workers_keep_to_the_rate_of_their_configuration() {
+    let home = dev_folder();
+    let dir = home.path();
+    edit(&dir.join("sceau.toml"), "label = \"sceau-dev\"", "label = \"sceau-dev\"\nworkers = 2\nmax_signatures_per_second = 200");
+    let mut command = sceau();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.join("sceau.toml"));
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let endpoint = read_endpoint(&mut server);
+    let start = Instant::now();
+    Job::start(&endpoint, dir, 400).finish(&dir.join("trust.pem"));
+    // 200 a second, and at most a tenth of a second's more at the beginning.
+    assert!(start.elapsed() >= Duration::from_millis(1_800), "{:?}", start.elapsed());
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
