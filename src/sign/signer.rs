@@ -43,13 +43,32 @@ struct Pools {
     bulk: rayon::ThreadPool,
 }
 
-fn pool(lane: &'static str, threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+fn pool(lane: Lane, threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    let name = match lane {
+        Lane::Interactive => "interactive",
+        Lane::Bulk => "bulk",
+    };
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
-        .thread_name(move |number| format!("{lane}-{number}"))
+        .thread_name(move |number| format!("{name}-{number}"))
+        .start_handler(move |_| {
+            if lane == Lane::Bulk {
+                give_way();
+            }
+        })
         // A panic there would be a defect; it costs one batch and not the process.
         .panic_handler(|_| tracing::error!("a batch's work panicked; its items are answered with UNAVAILABLE"))
         .build()
+}
+
+/// How far a thread of the bulk pool stands behind, in the system's own measure.
+const BULK_NICE: i32 = 10;
+
+/// Bulk work never makes a session wait that has just signed, or a certificate that somebody waits for: on a full machine it
+/// takes the time that they leave.
+fn give_way() {
+    // Without it bulk work is merely less polite.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), BULK_NICE);
 }
 
 /// Fewer items than this are not worth another thread.
@@ -70,7 +89,7 @@ impl Signer {
         uvci_maker: UvciMaker,
         settings: SignerSettings,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let pools = Pools { interactive: pool("interactive", settings.threads)?, bulk: pool("bulk", settings.threads)? };
+        let pools = Pools { interactive: pool(Lane::Interactive, settings.threads)?, bulk: pool(Lane::Bulk, settings.threads)? };
         Ok(Self { keyring, clock, uvci_maker, pools, settings })
     }
 

@@ -14,13 +14,17 @@ use super::queue::{Next, lock};
 use super::supervisor::Shared;
 use super::wire::{Ready, WorkerFrame, WorkerResult};
 use super::{Disposition, SessionId, Signed, TokenError};
+use crate::domain::Lane;
 
 /// How often a piece may come back unsigned before it is failed: a piece that kills workers must not kill them for ever.
 const MOST_RETURNS: u32 = 3;
 
-/// Pieces in a worker's pipe for each of its sessions: one that is signed and one that waits, so that no session idles. A
-/// lane has its own, so that bulk never fills the pipe before interactive work.
-const PIECES_A_SESSION: usize = 2;
+/// Pieces in a worker's hands for each of its sessions: one that is signed and some that wait, so that no session idles while
+/// this process is late. A lane has its own, so that bulk never fills the pipe before interactive work.
+const PIECES_A_SESSION: usize = 4;
+
+/// Frames are sent together as long as they are no more bytes than this: half of what a pipe holds.
+const SENT_TOGETHER: usize = 32 * 1024;
 
 /// A worker that lived so long was well; one that dies sooner again and again is started more and more slowly.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -124,7 +128,7 @@ impl Shared {
         self.note_signing();
         let window = usize::from(ready.sessions) * PIECES_A_SESSION;
         let reason = std::thread::scope(|scope| {
-            let reader = scope.spawn(|| self.read_results(&worker, &mut output));
+            let reader = scope.spawn(|| self.read_results(&worker, window, &mut output));
             let written = self.feed(&worker, window);
             worker.kill();
             let read = reader.join().unwrap_or(Ok(()));
@@ -136,23 +140,34 @@ impl Shared {
 
     /// Gives a worker what is in the queue, as long as its sessions sign, and never more than they need in reach.
     fn feed(&self, worker: &Worker, window: usize) -> io::Result<()> {
-        let open = |lane| worker.held(lane) < window && worker.trouble().is_none();
-        let mut frame = Vec::with_capacity(4096);
+        let open = |lane| worker.held(lane) < window && worker.signs();
+        let mut frames = Vec::with_capacity(2 * SENT_TOGETHER);
         let mut id = 0;
-        while let Next::Piece(piece) = self.queue.next_where(open, || worker.is_dead(), None) {
-            if piece.is_abandoned() {
-                continue;
+        while let Next::Piece(first) = self.queue.next_where(open, || worker.is_dead(), None) {
+            frames.clear();
+            let mut next = Some(first);
+            while let Some(piece) = next {
+                if !piece.is_abandoned() {
+                    id += 1;
+                    worker.hold(id, piece, &mut frames);
+                }
+                next = if frames.len() < SENT_TOGETHER { self.queue.try_next_where(open) } else { None };
             }
-            id += 1;
-            worker.give(id, piece, &mut frame)?;
+            worker.send(&frames)?;
         }
         Ok(())
     }
 
-    fn read_results(&self, worker: &Worker, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
+    fn read_results(&self, worker: &Worker, window: usize, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
         let ended = loop {
             match WorkerFrame::read(output) {
-                Ok(Some(WorkerFrame::Signed { id, spent, results })) => self.complete(worker, id, spent, results),
+                Ok(Some(WorkerFrame::Signed { id, spent, results })) => {
+                    // The feeder sends some pieces together, rather than wake for each.
+                    let lane = self.complete(worker, id, spent, results);
+                    if lane.is_some_and(|lane| worker.held(lane) <= window - window.div_ceil(4)) {
+                        self.queue.wake();
+                    }
+                }
                 Ok(Some(WorkerFrame::Standing(trouble))) => self.note_standing(worker, trouble),
                 Ok(Some(_)) => break Err(io::Error::new(io::ErrorKind::InvalidData, "a frame out of place")),
                 Ok(None) => break Ok(()),
@@ -174,9 +189,10 @@ impl Shared {
         self.queue.wake();
     }
 
-    fn complete(&self, worker: &Worker, id: u64, spent: Duration, results: Vec<WorkerResult>) {
-        let Some(piece) = worker.take(id) else { return };
-        let key = piece.order().key;
+    /// Hands out the results of a piece; its lane, where it was held.
+    fn complete(&self, worker: &Worker, id: u64, spent: Duration, results: Vec<WorkerResult>) -> Option<Lane> {
+        let piece = worker.take(id)?;
+        let (key, lane) = (piece.order().key, piece.lane());
         let signed = results.iter().filter(|result| result.is_ok()).count();
         worker.signatures.fetch_add(signed as u64, Ordering::Relaxed);
         if signed == results.len() && signed > 0 {
@@ -197,7 +213,7 @@ impl Shared {
             // Fewer results than digests: the worker broke its protocol over them.
             rest.fail(&self.process_error("it answered a part of what it was given"));
         }
-        self.queue.wake();
+        Some(lane)
     }
 
     /// Takes a dead worker out. What it held goes back in front for the other workers; where there is none, its callers hear
@@ -205,7 +221,7 @@ impl Shared {
     fn bury(&self, worker: &Arc<Worker>, reason: &str) {
         worker.reap();
         lock(&self.workers).retain(|other| !Arc::ptr_eq(other, worker));
-        if worker.trouble().is_none() {
+        if worker.signs() {
             self.note_silence(&format!("its worker died ({reason}) and is being replaced"));
         }
         for mut piece in worker.take_all() {

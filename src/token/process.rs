@@ -102,13 +102,11 @@ impl Worker {
         self.count(lane).load(Ordering::Relaxed)
     }
 
-    /// Sends a piece, which is held until its results come or the worker is buried.
-    pub(super) fn give(&self, id: u64, piece: Piece, frame: &mut Vec<u8>) -> io::Result<()> {
-        frame.clear();
-        wire::encode_sign(id, piece.order(), piece.digests(), frame);
+    /// Appends a piece's frame to what is sent next. It is held until its results come or the worker is buried.
+    pub(super) fn hold(&self, id: u64, piece: Piece, frames: &mut Vec<u8>) {
+        wire::encode_sign(id, piece.order(), piece.digests(), frames);
         self.count(piece.lane()).fetch_add(1, Ordering::Relaxed);
         lock(&self.held).insert(id, Held { piece, since: Instant::now() });
-        self.send(frame)
     }
 
     /// Has a session given up.
@@ -118,8 +116,9 @@ impl Worker {
         self.send(&frame)
     }
 
-    fn send(&self, frame: &[u8]) -> io::Result<()> {
-        lock(&self.input).write_all(frame)
+    /// Sends whole frames.
+    pub(super) fn send(&self, frames: &[u8]) -> io::Result<()> {
+        lock(&self.input).write_all(frames)
     }
 
     /// Takes back a piece whose results have come.
@@ -146,6 +145,11 @@ impl Worker {
             *trouble = reason.map(|reason| Trouble { since: Instant::now(), reason });
         }
         is_change
+    }
+
+    /// Whether any of its sessions signs.
+    pub(super) fn signs(&self) -> bool {
+        lock(&self.trouble).is_none()
     }
 
     pub(super) fn trouble(&self) -> Option<Trouble> {

@@ -173,6 +173,12 @@ impl WorkQueue {
         }
     }
 
+    /// The next piece of a lane that is open to the taker, if there is one.
+    pub(super) fn try_next_where(&self, open: impl Fn(Lane) -> bool) -> Option<Piece> {
+        let mut lanes = lock(&self.lanes);
+        [Lane::Interactive, Lane::Bulk].into_iter().find_map(|lane| if open(lane) { lanes.of(lane).pop_front() } else { None })
+    }
+
     /// Whether somebody waits at a counter.
     pub(super) fn has_interactive(&self) -> bool {
         !lock(&self.lanes).interactive.is_empty()

@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use crate::faulty_token::token_section;
 use crate::load::Load;
+use crate::shared::processes::ready_workers_of;
 use crate::support::{edit, read_endpoint, run, sceau};
 use crate::testdata::{environment, read};
-use crate::workers::ready_workers_of;
 
 /// A script of one `[[fault]]` with a result.
 macro_rules! fault {

@@ -13,6 +13,8 @@ mod load;
 mod probe;
 mod properties;
 mod service;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod softhsm;
 mod support;
 mod testdata;

@@ -1,11 +1,8 @@
 //! Servers for tests: the real binary on SoftHSM, and the service in this process on keys in memory.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use sceau::custody::development::{DevelopmentCsca, DscRequest};
@@ -19,32 +16,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+pub(crate) use crate::shared::binary::{Ran, edit, read_endpoint, run, sceau};
 use crate::testdata::rulebook;
-
-/// Guards against hanging; nothing here is about speed.
-const START_BOUND: Duration = Duration::from_secs(60);
-
-/// The binary under test, with no log noise.
-pub(crate) fn sceau() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sceau"));
-    command.env("SCEAU_LOG", "warn").stdin(Stdio::null());
-    command
-}
-
-/// Runs a command to its end.
-pub(crate) fn run(command: &mut Command) -> Ran {
-    let Output { status, stdout, stderr } = command.output().expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
-}
-
-/// What a command left behind.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
 
 /// `sceau dev` on a folder of its own; killed and removed with this value.
 pub(crate) struct DevServer {
@@ -93,25 +66,6 @@ impl Drop for DevServer {
     }
 }
 
-/// Waits for the line that names the address; shows the log where there is none.
-pub(crate) fn read_endpoint(child: &mut Child) -> String {
-    let stdout = child.stdout.take().unwrap();
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let _ = BufReader::new(stdout).read_line(&mut line);
-        let _ = sender.send(line);
-    });
-    let line = receiver.recv_timeout(START_BOUND).unwrap_or_default();
-    if let Some(endpoint) = line.trim().strip_prefix("listening on ") {
-        return endpoint.to_owned();
-    }
-    let _ = child.kill();
-    let mut log = String::new();
-    let _ = child.stderr.take().unwrap().read_to_string(&mut log);
-    panic!("the server did not start:\n{log}");
-}
-
 /// A folder that `sceau dev` has made, without a server.
 pub(crate) fn dev_folder() -> TempDir {
     let home = tempfile::tempdir().unwrap();
@@ -128,13 +82,6 @@ pub(crate) fn serve_in_vain(dir: &Path) -> Ran {
         .arg(dir.join("sceau.toml"))
         .env("SOFTHSM2_CONF", dir.join("softhsm2.conf"));
     run(&mut command)
-}
-
-/// Replaces text in a file, which must hold it.
-pub(crate) fn edit(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains(from), "{} holds {from:?}", path.display());
-    fs::write(path, text.replace(from, to)).unwrap();
 }
 
 /// The instant at which the service in this process signs.

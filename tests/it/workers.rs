@@ -5,104 +5,22 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::shared::job::Job;
+use crate::shared::processes::{children_of, has_threads, ready_workers, send, wait_until};
 use crate::support::{DevServer, dev_folder, edit, read_endpoint, run, sceau};
 use crate::testdata::read;
 
-/// Guards against hanging; nothing here is about speed.
-const BOUND: Duration = Duration::from_secs(60);
-
-/// The processes whose parent is another.
-fn children_of(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    processes.filter(|pid| parent_of(*pid) == Some(parent)).collect()
-}
-
-/// The second field behind the name in parentheses; nothing for a process that has ended.
-fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    (fields.next()? != "Z").then(|| fields.next()?.parse().ok())?
-}
-
 fn loads_softhsm(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default().contains("libsofthsm2")
-}
-
-/// Workers whose sessions are open. One that is killed during its login may leave SoftHSM's token file half written, which is
-/// SoftHSM's weakness and not what is tested here.
-pub(crate) fn ready_workers(server: u32) -> Vec<u32> {
-    ready_workers_of(server, "softhsm-")
-}
-
-/// The same of one token, whose sessions' threads have its name.
-pub(crate) fn ready_workers_of(server: u32, token: &str) -> Vec<u32> {
-    children_of(server).into_iter().filter(|worker| has_threads(*worker, token)).collect()
-}
-
-fn has_session_threads(pid: u32) -> bool {
-    has_threads(pid, "softhsm-")
-}
-
-fn has_threads(pid: u32, token: &str) -> bool {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    threads.into_iter().any(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.starts_with(token)))
 }
 
 /// Kills every worker, when all are ready.
 fn kill_all_workers(server: u32) {
     wait_until("every worker is ready", || {
         let workers = children_of(server);
-        !workers.is_empty() && workers.iter().all(|worker| has_session_threads(*worker))
+        !workers.is_empty() && workers.iter().all(|worker| has_threads(*worker, "softhsm-"))
     });
     children_of(server).into_iter().for_each(|worker| send("-KILL", worker));
-}
-
-fn send(signal: &str, pid: u32) {
-    // It may have ended by itself.
-    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
-}
-
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < BOUND, "{what} within {BOUND:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Samples, signed in the background; the first certificates are there when this returns.
-struct Job {
-    child: std::process::Child,
-    input: std::path::PathBuf,
-    out: std::path::PathBuf,
-}
-
-impl Job {
-    fn start(endpoint: &str, dir: &Path, count: u32) -> Self {
-        let (input, out) = (dir.join("in.ndjson"), dir.join("out.ndjson"));
-        assert_eq!(run(sceau().args(["sample", "--count", &count.to_string(), "--out"]).arg(&input)).code, Some(0));
-        let mut command = sceau();
-        command.args(["sign", "--batch", "100", "--endpoint", endpoint, "--in"]).arg(&input).arg("--out").arg(&out);
-        let child = command.stderr(Stdio::null()).spawn().unwrap();
-        wait_until("first certificates", || fs::metadata(&out).is_ok_and(|file| file.len() > 0));
-        Self { child, input, out }
-    }
-
-    fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    /// Waits for its end: every item once, in order, and every certificate valid.
-    fn finish(mut self, trust: &Path) {
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        let ids = |path: &Path| -> Vec<String> {
-            let id = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
-            read(path).lines().map(id).collect()
-        };
-        assert_eq!(ids(&self.out), ids(&self.input));
-        let ran = run(sceau().args(["verify", "--strict", "--trust"]).arg(trust).arg("--in").arg(&self.out));
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    }
 }
 
 #[test]

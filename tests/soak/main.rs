@@ -1,0 +1,35 @@
+//! Long runs, done by hand: README.md in this folder says what each shows and how to start it.
+//!
+//! Everything goes through the binary and the public client. What is wanted of a run is asserted at its end, when all its
+//! figures are printed.
+
+#![cfg(test)]
+
+mod bare;
+mod kills;
+mod load;
+mod memory;
+mod network_hsm;
+mod proc;
+mod service;
+#[path = "../shared/mod.rs"]
+mod shared;
+
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One run at a time, and the machine and commit in front of its figures.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if cfg!(debug_assertions) {
+        panic!("a long run measures the release build: cargo test --release");
+    }
+    let said = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        output.map_or_else(|_| "?".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = said("git", &["describe", "--always", "--dirty"]);
+    println!("\n{}; commit {commit}; {}", proc::machine(), said("date", &["-I"]));
+    alone
+}
