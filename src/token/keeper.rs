@@ -52,6 +52,8 @@ impl Shared {
             match self.start_worker() {
                 Ok(started) => {
                     let since = Instant::now();
+                    lock(&self.workers).push(Arc::clone(&started.worker));
+                    self.note_signing();
                     tell(Ok(started.ready.clone()));
                     self.grow(&started.ready);
                     let reason = self.run_worker(started);
@@ -124,8 +126,6 @@ impl Shared {
     /// Feeds a worker until it dies; what it held goes back to the queue.
     fn run_worker(&self, started: Started) -> String {
         let Started { worker, ready, mut output } = started;
-        lock(&self.workers).push(Arc::clone(&worker));
-        self.note_signing();
         let window = usize::from(ready.sessions) * PIECES_A_SESSION;
         let reason = std::thread::scope(|scope| {
             let reader = scope.spawn(|| self.read_results(&worker, window, &mut output));

@@ -55,7 +55,7 @@ pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>, local: Option<bool>)
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerEnd {
     /// The token could not be opened.
-    #[error(transparent)]
+    #[error("the token does not open")]
     Token(#[from] TokenError),
     /// The conversation with the supervisor broke.
     #[error("the supervisor cannot be heard: {0}")]

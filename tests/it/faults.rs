@@ -8,7 +8,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use serde_json::Value;
 
 use crate::faulty_token::token_section;
 use crate::load::Load;
+use crate::modules::stats;
 use crate::shared::processes::ready_workers_of;
 use crate::support::{edit, read_endpoint, run, sceau};
 use crate::testdata::{environment, read};
@@ -211,13 +211,13 @@ impl FaultyServer {
 
     /// Logins that were tried, in all workers that ever were.
     fn logins(&self) -> u64 {
-        self.stats().iter().filter_map(|stats| find(stats, "C_Login")?.get("calls")?.as_u64()).sum()
+        stats(self.home.path()).iter().filter_map(|stats| find(stats, "C_Login")?.get("calls")?.as_u64()).sum()
     }
 
     /// What each worker that is alive has signed; nothing where one is missing. Written ten times a second.
     fn signed_by_each(&self) -> Option<Vec<u64>> {
         let signed = |pid: u32| {
-            let stats = self.stats().into_iter().find(|stats| stats["pid"].as_u64() == Some(pid.into()))?;
+            let stats = stats(self.home.path()).into_iter().find(|stats| stats["pid"].as_u64() == Some(pid.into()))?;
             Some(find(&stats, "C_Sign")?.get("calls")?.as_u64()? - find(&stats, "C_Sign")?.get("faults")?.as_u64()?)
         };
         let workers = (1..=self.tokens).flat_map(|number| ready_workers_of(self.child.id(), &format!("hsm-{number}-")));
@@ -240,14 +240,7 @@ impl FaultyServer {
 
     /// Faults and delays that were injected.
     fn injected(&self) -> u64 {
-        self.stats().iter().map(|stats| sum_of(stats, &["faults", "delayed"])).sum()
-    }
-
-    fn stats(&self) -> Vec<Value> {
-        let files = fs::read_dir(self.home.path()).unwrap().filter_map(|entry| Some(entry.ok()?.path()));
-        let is_stats = |name: &str| name.starts_with("stats-") && name.ends_with(".json");
-        let stats = files.filter(|path| path.file_name().is_some_and(|name| is_stats(&name.to_string_lossy())));
-        stats.map(|path| read_json(&path)).collect()
+        stats(self.home.path()).iter().map(|stats| sum_of(stats, &["faults", "delayed"])).sum()
     }
 
     /// Logins that the script refused: a worker may end before it has written its stats, but not before its line in the log.
@@ -280,19 +273,6 @@ impl Drop for FaultyServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A document that is replaced while it is read has to be read again.
-fn read_json(path: &Path) -> Value {
-    let read = || serde_json::from_str(&fs::read_to_string(path).ok()?).ok();
-    (0..50)
-        .find_map(|_| {
-            read().or_else(|| {
-                std::thread::sleep(Duration::from_millis(2));
-                None
-            })
-        })
-        .unwrap_or_default()
 }
 
 /// The stats of a function, wherever the document keeps them.

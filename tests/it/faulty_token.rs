@@ -1,22 +1,10 @@
-//! The faulty token (tests/faulty-token) before SoftHSM: built once a run, put into configurations.
+//! The faulty token (tests/faulty-token) before SoftHSM, in configurations.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
 
-use crate::support::{edit, run};
+use crate::modules::{FAULTY_TOKEN, faulty_token_environment};
+use crate::support::edit;
 use crate::testdata::read;
-
-/// The module, built once a run.
-static MODULE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = root.join("target/faulty-token");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(root.join("tests/faulty-token/Cargo.toml"));
-    let built = run(build.arg("--target-dir").arg(&target));
-    assert_eq!(built.code, Some(0), "{}", built.stderr);
-    target.join("debug/libsceau_faulty_token.so")
-});
 
 /// Puts the faulty token before SoftHSM in a folder of `sceau dev`, with settings of its `[[token]]`. Its script is `now.toml`.
 pub(crate) fn put_in_front(dir: &Path, settings: &str) {
@@ -24,14 +12,9 @@ pub(crate) fn put_in_front(dir: &Path, settings: &str) {
     let config = read(&file);
     let line = |key: &str| config.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
     let real = line("module").split('"').nth(1).unwrap().to_owned();
-    edit(&file, &line("module"), &format!("module = {:?}\n{settings}", *MODULE));
-    let variables = [
-        ("MODULE", PathBuf::from(real)),
-        ("SCRIPT", dir.join("now.toml")),
-        ("STATS", dir.join("stats-{pid}.json")),
-        ("STATE", dir.join("faulty-state")),
-    ];
-    let environment: Vec<String> = variables.iter().map(|(name, value)| format!("SCEAU_FAULTY_{name} = {value:?}")).collect();
+    edit(&file, &line("module"), &format!("module = {:?}\n{settings}", *FAULTY_TOKEN));
+    let variables = faulty_token_environment(Path::new(&real), dir);
+    let environment: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
     let conf = line("environment").replace(" }", &format!(", {} }}", environment.join(", ")));
     edit(&file, &line("environment"), &conf);
 }
@@ -40,7 +23,7 @@ pub(crate) fn put_in_front(dir: &Path, settings: &str) {
 pub(crate) fn token_section(home: &Path, dir: &Path, number: usize, settings: &str) -> String {
     let name = format!("hsm-{number}");
     let module = home.join(format!("{name}.so"));
-    std::os::unix::fs::symlink(&*MODULE, &module).unwrap();
+    std::os::unix::fs::symlink(&*FAULTY_TOKEN, &module).unwrap();
     let config = read(&dir.join("sceau.toml"));
     let line = |key: &str| config.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
     let real = line("module").split('"').nth(1).unwrap().to_owned();

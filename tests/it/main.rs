@@ -5,11 +5,13 @@
 mod bad_payloads;
 mod cli;
 mod config;
+mod contract;
 mod failover;
 mod faults;
 mod faulty_token;
 mod layering;
 mod load;
+mod modules;
 mod probe;
 mod properties;
 mod service;

@@ -5,7 +5,8 @@ use std::ffi::c_void;
 
 use cryptoki_sys::{
     CK_BBOOL, CK_FLAGS, CK_FUNCTION_LIST, CK_NOTIFY, CK_RV, CK_SESSION_HANDLE, CK_SLOT_ID, CK_SLOT_INFO, CK_TOKEN_INFO, CK_ULONG,
-    CKF_TOKEN_PRESENT, CKR_ARGUMENTS_BAD, CKR_BUFFER_TOO_SMALL, CKR_FUNCTION_NOT_SUPPORTED, CKR_GENERAL_ERROR, CKR_OK,
+    CK_USER_TYPE, CK_UTF8CHAR, CKF_TOKEN_PRESENT, CKR_ARGUMENTS_BAD, CKR_BUFFER_TOO_SMALL, CKR_FUNCTION_NOT_SUPPORTED,
+    CKR_GENERAL_ERROR, CKR_OK,
 };
 
 use crate::forward;
@@ -24,6 +25,7 @@ static LIST: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     C_OpenSession: Some(C_OpenSession),
     C_CloseSession: Some(C_CloseSession),
     C_CloseAllSessions: Some(C_CloseAllSessions),
+    C_Login: Some(C_Login),
     ..forward::LIST
 };
 
@@ -147,6 +149,16 @@ unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
     let code = unsafe { forward::C_CloseAllSessions(slot) };
     if let (CKR_OK, Some(wrapper)) = (code, Wrapper::get()) {
         wrapper.sessions.all_closed(slot);
+    }
+    code
+}
+
+/// Is in the stats before it returns: a process that is killed over a refused login has been counted all the same.
+unsafe extern "C" fn C_Login(session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_len: CK_ULONG) -> CK_RV {
+    // SAFETY: the caller's arguments as they are.
+    let code = unsafe { forward::C_Login(session, user, pin, pin_len) };
+    if let Some(wrapper) = Wrapper::get() {
+        wrapper.write_stats();
     }
     code
 }
