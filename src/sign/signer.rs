@@ -61,14 +61,22 @@ fn pool(lane: Lane, threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPo
         .build()
 }
 
-/// How far a thread of the bulk pool stands behind, in the system's own measure.
-const BULK_NICE: i32 = 10;
+/// How far a thread of the bulk pool stands behind, in the system's own measure: as far as can be.
+const BULK_NICE: i32 = 19;
 
 /// Bulk work never makes a session wait that has just signed, or a certificate that somebody waits for: on a full machine it
 /// takes the time that they leave.
 fn give_way() {
     // Without it bulk work is merely less polite.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), BULK_NICE);
+}
+
+/// Between two bulk items a session that has become ready takes the core at once: the system alone would let a thread that
+/// runs go on to the end of its time slice, as long as many signatures.
+fn between_items(lane: Lane) {
+    if lane == Lane::Bulk {
+        std::thread::yield_now();
+    }
 }
 
 /// Fewer items than this are not worth another thread.
@@ -124,9 +132,12 @@ impl Signer {
         let count = items.len();
         let mut outcomes = Outcomes::closing(count);
         let route = Arc::new(way.context.route(count));
-        let (context, shared_route) = (Arc::clone(&way.context), Arc::clone(&route));
+        let (lane, context, shared_route) = (way.lane, Arc::clone(&way.context), Arc::clone(&route));
         let prepare = move || {
-            let prepare = |item| context.prepare(item, &shared_route).map_err(ItemError::Refused);
+            let prepare = |item| {
+                between_items(lane);
+                context.prepare(item, &shared_route).map_err(ItemError::Refused)
+            };
             items.par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
         };
         let Some(prepared) = self.compute(way.lane, prepare).await else { return outcomes.0 };
@@ -160,9 +171,12 @@ impl Signer {
     async fn sign_group(&self, way: &Way, group: Vec<Pending>) -> Vec<Finished> {
         let signatures = self.signatures(way, &group).await;
         let places: Vec<usize> = group.iter().map(|pending| pending.place).collect();
-        let check = self.settings.check_signatures;
+        let (lane, check) = (way.lane, self.settings.check_signatures);
         let finish = move || {
-            let finish = |(pending, signature): (Pending, Result<Signed, SignFailure>)| pending.finish(signature, check);
+            let finish = |(pending, signature): (Pending, Result<Signed, SignFailure>)| {
+                between_items(lane);
+                pending.finish(signature, check)
+            };
             group.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect::<Vec<_>>()
         };
         let closing = |place| Finished::Outcome(place, Err(ItemError::Failed(SignFailure::Closing)));
