@@ -51,27 +51,3 @@ fn look(when: &str, processes: &[u32]) -> Vec<Memory> {
     println!("{when:>8}: {}", texts.join("   "));
     found
 }
-
-#[test]
-#[ignore = "temporary"]
-fn diagnose_memory() {
-    let home = softhsm();
-    let service = Service::start(&home.path().join("sceau.toml"));
-    wait_until("both workers are ready", || ready_workers(service.pid()).len() == 2);
-    let load = Load::new(&service.endpoint);
-    let processes = [vec![service.pid()], children_of(service.pid())].concat();
-    for lot in 0..=30 {
-        if lot > 0 {
-            load.sign(LOT / BATCH as u64);
-        }
-        std::thread::sleep(Duration::from_secs(1));
-        look(&format!("{}", lot * LOT), &processes);
-        if lot % 5 == 1 {
-            let out = std::process::Command::new("gdb")
-                .args(["-p", &service.pid().to_string(), "-batch", "-ex", "call (void)malloc_stats()"])
-                .output()
-                .unwrap();
-            println!("gdb {}", out.status);
-        }
-    }
-}
