@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::faulty_token::put_in_front;
+use crate::modules::{reached, stats};
 use crate::shared::job::Job;
 use crate::shared::processes::{children_of, has_threads, ready_workers, send, wait_until};
 use crate::support::{DevServer, dev_folder, edit, read_endpoint, run, sceau};
@@ -251,6 +253,24 @@ fn workers_keep_to_the_rate_of_their_configuration() {
     Job::start(&endpoint, dir, 400).finish(&dir.join("trust.pem"));
     // 200 a second, and at most a tenth of a second's more at the beginning.
     assert!(start.elapsed() >= Duration::from_millis(1_800), "{:?}", start.elapsed());
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn idle_sessions_sign_now_and_then_lest_the_token_drops_them() {
+    let home = dev_folder();
+    let dir = home.path();
+    put_in_front(dir, "workers = 1\nsessions = 2\nkeep_alive_seconds = 1");
+    let mut command = sceau();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.join("sceau.toml"));
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    read_endpoint(&mut server);
+    // Two for all work and one that is kept for interactive work, which nobody asks for anything.
+    let signed = || reached(&stats(dir), "C_SignInit");
+    wait_until("each key has proven itself", || signed() >= 2);
+    let before = signed();
+    wait_until("each session has signed twice", || signed() >= before + 3 * 2);
     server.kill().unwrap();
     server.wait().unwrap();
 }
