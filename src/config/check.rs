@@ -63,6 +63,7 @@ impl<'p> Check<'p> {
         let profiles: Vec<Arc<Profile>> =
             file.profiles.iter().filter_map(|section| self.profile(section, &value_sets, max_payload_bytes)).collect();
         self.check_names(tokens.iter().map(|token| token.name.as_str()), "token");
+        self.check_latches(&tokens);
         self.check_names(file.profiles.iter().map(|profile| profile.name.as_str()), "profile");
         self.check_present(tokens.is_empty(), "[[token]]: a token that holds keys");
         self.check_present(dscs.is_empty(), "[[dsc]]: a certificate that signs");
@@ -79,6 +80,7 @@ impl<'p> Check<'p> {
         let limits = self.limits(&file.server);
         let admin_socket = file.server.admin_socket.unwrap_or_else(|| file.server.state_dir.join("admin.sock"));
         let admin_socket = self.dir.join(admin_socket);
+        self.check_admin_socket(&admin_socket, &self.dir.join(&file.server.state_dir), &tokens);
         Some(Config { listen: file.server.listen, admin_socket, limits, signer, uvci_maker: uvci_maker?, tokens, dscs, profiles })
     }
 
@@ -98,6 +100,29 @@ impl<'p> Check<'p> {
             if !seen.insert(name) {
                 self.problem(format!("two {what}s are named {name:?}; a name stands once"));
             }
+        }
+    }
+
+    /// Two sections for one token would have a latch each, and spend a try each.
+    fn check_latches(&mut self, tokens: &[TokenSpec]) {
+        for (index, token) in tokens.iter().enumerate() {
+            let is_same = |other: &&TokenSpec| {
+                (&other.module, &other.label, &other.serial, &other.environment)
+                    == (&token.module, &token.label, &token.serial, &token.environment)
+            };
+            if let Some(other) = tokens[..index].iter().find(is_same) {
+                self.problem(format!("tokens {:?} and {:?} are one token; a token stands once", other.name, token.name));
+            }
+        }
+    }
+
+    /// Whoever writes the folder could put another file in the socket's place.
+    fn check_admin_socket(&mut self, socket: &Path, state_dir: &Path, tokens: &[TokenSpec]) {
+        if socket.starts_with(state_dir) && tokens.iter().any(|token| token.user.is_some()) {
+            self.problem(format!(
+                "server.admin_socket is {}, in state_dir, which a token's user writes; put it elsewhere, like /run/sceau/admin.sock",
+                socket.display()
+            ));
         }
     }
 
@@ -181,6 +206,14 @@ impl<'p> Check<'p> {
                 "token {:?}: hang_timeout_ms is {}; it is less than signing.sign_timeout_ms ({sign_timeout_ms}), or what a hung \
                  worker held could not be signed elsewhere in time",
                 section.name, section.hang_timeout_ms
+            ));
+        }
+        if let (Some(rate), Some(workers)) = (section.max_signatures_per_second, section.workers.number())
+            && (rate.get() as usize) < workers
+        {
+            self.problem(format!(
+                "token {:?}: max_signatures_per_second is {rate} for {workers} workers; each needs one at least",
+                section.name
             ));
         }
         let user = section.user.and_then(|user| self.user(&section.name, user));

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io::{self, BufReader};
 use std::process::ChildStdout;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::pause::{Backoff, Ending};
 use super::pool::MEASURED;
-use super::process::Worker;
+use super::process::{LONGEST_END, Worker};
 use super::queue::{Next, lock};
 use super::supervisor::Shared;
 use super::wire::{Ready, WorkerFrame, WorkerResult};
@@ -31,6 +31,9 @@ const SETTLED: Duration = Duration::from_secs(5);
 
 /// How long a worker may take over each step to be ready that is no signature, where its hang timeout is not longer.
 const LONGEST_OPENING: Duration = Duration::from_secs(30);
+
+/// Steps of a start: it proves keys once, and opens sessions before and after.
+const MOST_STAGES: u32 = 4;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -102,17 +105,23 @@ impl Shared {
         // A module that hangs at its start is killed like one that hangs later; reading then ends. To open takes longer than to
         // sign: killing a worker that is merely slow would cost a login each time.
         let mut patience = self.spec.hang_timeout.max(LONGEST_OPENING);
+        let mut stages = 0;
         let frame = loop {
             let guard = Patience::new(Arc::clone(worker), patience);
             let frame = WorkerFrame::read(output);
             guard.end();
             match frame {
+                Ok(Some(WorkerFrame::Stage { .. })) if stages == MOST_STAGES => break Ok(None),
                 Ok(Some(WorkerFrame::Stage { is_proving: true })) => patience = self.spec.hang_timeout + MEASURED,
                 Ok(Some(WorkerFrame::Stage { is_proving: false })) => patience = self.spec.hang_timeout.max(LONGEST_OPENING),
                 other => break other,
             }
+            stages += 1;
         };
         match frame {
+            Ok(Some(WorkerFrame::Ready(ready))) if ready.sessions == 0 => {
+                Err(self.process_error(format_args!("it has {} sessions", ready.sessions)))
+            }
             Ok(Some(WorkerFrame::Ready(ready))) if ready.keys == self.keys => Ok(ready),
             Ok(Some(WorkerFrame::Ready(_))) => {
                 Err(self.process_error("its configuration has other keys; start the service again"))
@@ -124,16 +133,19 @@ impl Shared {
     }
 
     /// Feeds a worker until it dies; what it held goes back to the queue.
-    fn run_worker(&self, started: Started) -> String {
+    fn run_worker(self: &Arc<Self>, started: Started) -> String {
         let Started { worker, ready, mut output } = started;
         let window = usize::from(ready.sessions) * PIECES_A_SESSION;
-        let reason = std::thread::scope(|scope| {
-            let reader = scope.spawn(|| self.read_results(&worker, window, &mut output));
-            let written = self.feed(&worker, window);
-            worker.kill();
-            let read = reader.join().unwrap_or(Ok(()));
-            written.and(read).err().map_or_else(|| "it ended, or was killed".to_owned(), |error| error.to_string())
-        });
+        let (done, ended) = mpsc::channel();
+        let (shared, read) = (Arc::clone(self), Arc::clone(&worker));
+        worker.hear(None);
+        // It is not waited for without end: whoever has the worker's pipes from it may outlive it.
+        let reader = std::thread::Builder::new().name(format!("{}-results", self.spec.name));
+        let reader = reader.spawn(move || drop(done.send(shared.read_results(&read, window, &mut output))));
+        let written = reader.and_then(|_| self.feed(&worker, window));
+        worker.kill();
+        let read = ended.recv_timeout(LONGEST_END).unwrap_or(Ok(()));
+        let reason = written.and(read).err().map_or_else(|| "it ended, or was killed".to_owned(), |error| error.to_string());
         self.bury(&worker, &reason);
         reason
     }
@@ -143,9 +155,14 @@ impl Shared {
         let open = |lane| worker.held(lane) < window && worker.signs();
         let mut frames = Vec::with_capacity(2 * SENT_TOGETHER);
         let mut id = 0;
-        while let Next::Piece(first) = self.queue.next_where(open, || worker.is_dead(), None) {
+        loop {
             frames.clear();
-            let mut next = Some(first);
+            let mut next = match self.queue.next_where(open, || worker.is_dead() || worker.has_discards(), None) {
+                Next::Piece(first) => Some(first),
+                _ if worker.has_discards() && !worker.is_dead() => None,
+                _ => return Ok(()),
+            };
+            worker.encode_discards(&mut frames);
             while let Some(piece) = next {
                 if !piece.is_abandoned() {
                     id += 1;
@@ -155,12 +172,14 @@ impl Shared {
             }
             worker.send(&frames)?;
         }
-        Ok(())
     }
 
     fn read_results(&self, worker: &Worker, window: usize, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
         let ended = loop {
-            match WorkerFrame::read(output) {
+            let frame = WorkerFrame::read(output);
+            worker.hear(None);
+            match frame {
+                Ok(Some(WorkerFrame::Pulse(longest_call))) => worker.hear(Some(longest_call)),
                 Ok(Some(WorkerFrame::Signed { id, spent, results })) => {
                     // The feeder sends some pieces together, rather than wake for each.
                     let lane = self.complete(worker, id, spent, results);
@@ -180,7 +199,7 @@ impl Shared {
     }
 
     fn note_standing(&self, worker: &Worker, trouble: Option<String>) {
-        if worker.note_trouble(trouble.clone()) {
+        if !worker.is_dead() && worker.note_trouble(trouble.clone()) {
             match trouble {
                 Some(reason) => self.note_silence(&reason),
                 None => self.note_signing(),
@@ -219,9 +238,8 @@ impl Shared {
     /// Takes a dead worker out. What it held goes back in front for the other workers; where there is none, its callers hear
     /// so, and look for another token. What has come back too often is failed.
     fn bury(&self, worker: &Arc<Worker>, reason: &str) {
-        worker.reap();
         lock(&self.workers).retain(|other| !Arc::ptr_eq(other, worker));
-        if worker.signs() {
+        if worker.bury() {
             self.note_silence(&format!("its worker died ({reason}) and is being replaced"));
         }
         for mut piece in worker.take_all() {
@@ -232,6 +250,7 @@ impl Shared {
                 self.queue.put_back(piece);
             }
         }
+        worker.reap();
     }
 
     pub(super) fn process_error(&self, reason: impl fmt::Display) -> TokenError {

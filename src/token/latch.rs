@@ -56,11 +56,27 @@ impl PinLatch {
         }
     }
 
+    /// One login at a time, whichever process tries it, until this is dropped: between the check and the verdict another would
+    /// spend a try of its own.
+    pub(super) fn alone(&self) -> Result<fs::File, TokenError> {
+        let opened = || {
+            if let Some(dir) = self.path.parent() {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            }
+            let path = self.path.with_extension("pin-lock");
+            let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        opened().map_err(|error: io::Error| self.unwritable(&error))
+    }
+
     /// Notes that a login is about to be tried. A try whose end is not known counts as refused where the token says that it
     /// has counted a wrong PIN.
     pub(super) fn begin(&self, token_counts_a_failure: bool) -> Result<(), TokenError> {
         self.check()?;
         if token_counts_a_failure && self.read()?.is_some() {
+            self.refused()?;
             return Err(self.latched("a login was interrupted, and the token has counted a wrong PIN"));
         }
         self.write(TRYING)
@@ -151,5 +167,20 @@ mod tests {
         fs::write(dir.path().join("state"), "a file where the folder should be").unwrap();
         let latch = PinLatch::at(dir.path().join("state/hsm.pin-latch"));
         assert!(latch.begin(false).is_err());
+    }
+
+    #[test]
+    fn a_login_waits_for_the_verdict_on_another_processes_login() {
+        let (_dir, latch) = latch();
+        let other = {
+            let _alone = latch.alone().unwrap();
+            let other = latch.clone();
+            let other = std::thread::spawn(move || other.alone().and_then(|_alone| other.begin(false)));
+            latch.begin(false).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            latch.refused().unwrap();
+            other
+        };
+        assert!(matches!(other.join().unwrap(), Err(TokenError::PinLatched { .. })));
     }
 }

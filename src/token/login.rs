@@ -106,6 +106,7 @@ pub(super) fn log_in(session: &Session, info: &TokenInfo, spec: &TokenSpec) -> R
     if info.user_pin_final_try() {
         return Err(TokenError::PinAtRisk { reason: "the next wrong PIN locks the token" });
     }
+    let _alone = spec.latch.alone()?;
     let pin = spec.pin.read()?;
     spec.latch.begin(info.user_pin_count_low())?;
     let tried = session.login(UserType::User, Some(&pin));

@@ -82,6 +82,7 @@ impl Pkcs11Token {
             keep_alive: spec.keep_alive,
             sound: Mutex::new(count),
             discarded: opened.iter().map(|_| AtomicBool::new(false)).collect(),
+            busy: opened.iter().map(|_| Mutex::default()).collect(),
             ending: Ending::default(),
             on_event,
         });
@@ -110,6 +111,12 @@ impl Pkcs11Token {
     pub(super) fn submit(&self, order: Order, digests: Vec<Digest>, answer: Answer) {
         let len = digests.len();
         self.sessions.queue.submit_for(order, digests, len, answer);
+    }
+
+    /// Tells how long the oldest call into the module has not returned.
+    pub(super) fn longest_call(&self) -> impl Fn() -> Duration + Send + 'static + use<> {
+        let sessions = Arc::clone(&self.sessions);
+        move || sessions.longest_call()
     }
 
     /// Gives a session up before its next signature.

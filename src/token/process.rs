@@ -31,14 +31,41 @@ pub(super) struct Worker {
     pub(super) started: Instant,
     /// Signatures that it has made.
     pub(super) signatures: AtomicU64,
-    child: Mutex<Child>,
+    pid: u32,
+    child: Mutex<Process>,
+    /// Sessions that are to be given up; the feeder tells the worker.
+    discards: Mutex<Vec<u16>>,
+    /// Since when a write to it has not returned.
+    sending: Mutex<Option<Instant>>,
+    heard: Mutex<Heard>,
     input: Mutex<ChildStdin>,
     held: Mutex<HashMap<u64, Held>>,
     interactive: AtomicUsize,
     bulk: AtomicUsize,
     dead: AtomicBool,
     trouble: Mutex<Option<Trouble>>,
+    buried: AtomicBool,
 }
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// From then on its number may be another's.
+    is_reaped: bool,
+}
+
+/// When it was heard last, and how long a call had not returned then.
+#[derive(Debug)]
+struct Heard {
+    at: Instant,
+    longest_call: Duration,
+}
+
+/// However it answers otherwise: by then nobody waits any more.
+const LONGEST_HELD: Duration = Duration::from_secs(60);
+
+/// How long the end of a process that was killed is waited for: one inside a driver may not end at all.
+pub(super) const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// A piece in the worker's hands.
 #[derive(Debug)]
@@ -82,19 +109,24 @@ impl Worker {
             number,
             started: Instant::now(),
             signatures: AtomicU64::new(0),
-            child: Mutex::new(child),
+            pid: child.id(),
+            child: Mutex::new(Process { child, is_reaped: false }),
+            discards: Mutex::default(),
+            sending: Mutex::default(),
+            heard: Mutex::new(Heard { at: Instant::now(), longest_call: Duration::ZERO }),
             input: Mutex::new(input),
             held: Mutex::default(),
             interactive: AtomicUsize::new(0),
             bulk: AtomicUsize::new(0),
             dead: AtomicBool::new(false),
             trouble: Mutex::default(),
+            buried: AtomicBool::new(false),
         };
         Ok((worker, BufReader::with_capacity(64 * 1024, output)))
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        lock(&self.child).id()
+    pub(super) const fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// How many pieces of a lane it holds.
@@ -109,16 +141,26 @@ impl Worker {
         lock(&self.held).insert(id, Held { piece, since: Instant::now() });
     }
 
-    /// Has a session given up.
-    pub(super) fn discard(&self, session: u16) -> io::Result<()> {
-        let mut frame = Vec::new();
-        wire::encode_discard(session, &mut frame);
-        self.send(&frame)
+    /// Has a session given up, when the feeder looks next: whoever judges does not wait for the worker.
+    pub(super) fn discard(&self, session: u16) {
+        lock(&self.discards).push(session);
+    }
+
+    pub(super) fn has_discards(&self) -> bool {
+        !lock(&self.discards).is_empty()
+    }
+
+    pub(super) fn encode_discards(&self, frames: &mut Vec<u8>) {
+        lock(&self.discards).drain(..).for_each(|session| wire::encode_discard(session, frames));
     }
 
     /// Sends whole frames.
     pub(super) fn send(&self, frames: &[u8]) -> io::Result<()> {
-        lock(&self.input).write_all(frames)
+        let mut input = lock(&self.input);
+        *lock(&self.sending) = Some(Instant::now());
+        let sent = input.write_all(frames);
+        *lock(&self.sending) = None;
+        sent
     }
 
     /// Takes back a piece whose results have come.
@@ -133,13 +175,31 @@ impl Worker {
         std::mem::take(&mut *lock(&self.held)).into_values().map(|held| held.piece).collect()
     }
 
+    /// It lives; a call into the module has not returned for so long.
+    pub(super) fn hear(&self, longest_call: Option<Duration>) {
+        let mut heard = lock(&self.heard);
+        heard.at = Instant::now();
+        heard.longest_call = longest_call.unwrap_or(heard.longest_call);
+    }
+
+    /// Whether a call into the module, or the process, gives no answer. What merely waits for its turn in the worker is no
+    /// sign of that.
     pub(super) fn has_hung(&self, timeout: Duration) -> bool {
-        lock(&self.held).values().any(|held| held.since.elapsed() > timeout)
+        if lock(&self.sending).is_some_and(|since| since.elapsed() > timeout) {
+            return true;
+        }
+        let Some(oldest) = lock(&self.held).values().map(|held| held.since).min() else { return false };
+        let heard = lock(&self.heard);
+        let silent = heard.at.max(oldest).elapsed();
+        silent > timeout || heard.longest_call > timeout || oldest.elapsed() > LONGEST_HELD.max(timeout)
     }
 
     /// Notes why no session signs, or that one does; whether that is a change.
     pub(super) fn note_trouble(&self, reason: Option<String>) -> bool {
         let mut trouble = lock(&self.trouble);
+        if self.buried.load(Ordering::Relaxed) {
+            return false;
+        }
         let is_change = trouble.is_some() != reason.is_some();
         if is_change {
             *trouble = reason.map(|reason| Trouble { since: Instant::now(), reason });
@@ -167,13 +227,34 @@ impl Worker {
 
     pub(super) fn kill(&self) {
         self.mark_dead();
-        // It may have ended by itself.
-        let _ = lock(&self.child).kill();
+        lock(&self.child).kill();
     }
 
-    /// Waits for its end, so that it does not stay as a zombie.
+    /// Whether it has ended, though others may keep its pipes open.
+    pub(super) fn has_ended(&self) -> bool {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let process = lock(&self.child);
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        process.is_reaped || matches!(waitid(WaitId::Pid(rustix::process::Pid::from_child(&process.child)), options), Ok(Some(_)))
+    }
+
+    /// Notes that nothing counts any more that it says; whether it signed until now.
+    pub(super) fn bury(&self) -> bool {
+        let trouble = lock(&self.trouble);
+        self.buried.store(true, Ordering::Relaxed);
+        trouble.is_none()
+    }
+
+    /// Waits for its end, so that it does not stay as a zombie, but not for ever.
     pub(super) fn reap(&self) {
-        let _ = lock(&self.child).wait();
+        let until = Instant::now() + LONGEST_END;
+        while !lock(&self.child).try_reap() {
+            if Instant::now() >= until {
+                tracing::error!(pid = self.pid, "a worker does not end although it was killed: it hangs in the kernel");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     const fn count(&self, lane: Lane) -> &AtomicUsize {
@@ -184,10 +265,32 @@ impl Worker {
     }
 }
 
+impl Process {
+    /// With whatever the module has started, which would keep the pipes open.
+    fn kill(&self) {
+        if !self.is_reaped {
+            // It may have ended by itself.
+            let _ =
+                rustix::process::kill_process_group(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::KILL);
+        }
+    }
+
+    fn try_reap(&mut self) -> bool {
+        self.is_reaped = self.is_reaped || !matches!(self.child.try_wait(), Ok(None));
+        self.is_reaped
+    }
+}
+
+/// The longest piece of a log line that is taken at once, in bytes: a worker that writes no line end must not fill the memory.
+const LONGEST_LINE: u64 = 8 * 1024;
+
 /// Puts a worker's log lines into this process's log. It reads whatever comes: a full pipe would stop the worker.
 fn relay_log(token: &str, log: impl Read) {
-    for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line);
+    let (mut log, mut line) = (BufReader::new(log), Vec::new());
+    while matches!(log.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line), Ok(1..)) {
+        let text = String::from_utf8_lossy(&line).into_owned();
+        line.clear();
+        let line = text;
         match line.trim().split_once(' ') {
             Some(("ERROR", text)) => tracing::error!(token, "worker: {}", text.trim_start()),
             Some(("WARN", text)) => tracing::warn!(token, "worker: {}", text.trim_start()),

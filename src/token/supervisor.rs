@@ -286,7 +286,6 @@ impl Shared {
             return;
         }
         self.bad_signatures.fetch_add(1, Ordering::Relaxed);
-        let in_a_row = self.bad_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         let workers = lock(&self.workers).clone();
         tracing::error!(
             token = self.spec.name,
@@ -294,12 +293,11 @@ impl Shared {
             session = session.session,
             "ALARM: a signature does not verify; it is not released, and its session is given up"
         );
-        // A worker that is gone took its sessions with it.
-        if let Some(worker) = workers.iter().find(|worker| worker.number == session.worker)
-            && let Err(error) = worker.discard(session.session)
-        {
-            tracing::debug!(token = self.spec.name, %error, "the worker cannot be told");
-        }
+        // A worker that is gone took its sessions with it, and says nothing about those that came after it.
+        let Some(worker) = workers.iter().find(|worker| worker.number == session.worker && !worker.is_dead()) else { return };
+        worker.discard(session.session);
+        let in_a_row = self.bad_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        self.queue.wake();
         if in_a_row >= BAD_IN_A_ROW {
             self.bad_in_a_row.store(0, Ordering::Relaxed);
             tracing::error!(
@@ -308,6 +306,7 @@ impl Shared {
                 "ALARM: the token is out of use until its keys have proven themselves in new workers"
             );
             workers.iter().for_each(|worker| worker.kill());
+            self.queue.wake();
         }
     }
 
@@ -317,7 +316,10 @@ impl Shared {
         let mut proving = Proving::default();
         while !self.ending.wait(WATCH) {
             let workers = lock(&self.workers).clone();
-            for worker in workers.iter().filter(|worker| worker.has_hung(self.spec.hang_timeout)) {
+            for worker in workers.iter().filter(|worker| !worker.is_dead() && worker.has_ended()) {
+                worker.kill();
+            }
+            for worker in workers.iter().filter(|worker| !worker.is_dead() && worker.has_hung(self.spec.hang_timeout)) {
                 tracing::error!(token = self.spec.name, pid = worker.pid(), "a worker hangs and is killed");
                 worker.kill();
             }
@@ -331,6 +333,10 @@ impl Shared {
                     );
                     worker.kill();
                 }
+            }
+            if workers.iter().any(|worker| worker.is_dead()) {
+                // Its feeder may wait for work, and the reader for an end that does not come.
+                self.queue.wake();
             }
             self.resume_keys(&mut proving);
             self.raise_alarm();

@@ -29,6 +29,8 @@ pub(super) struct Sessions {
     pub(super) sound: Mutex<usize>,
     /// By session: a signature of it did not verify, so that it is to be given up.
     pub(super) discarded: Vec<AtomicBool>,
+    /// By session: since when it is in the module.
+    pub(super) busy: Vec<Mutex<Option<Instant>>>,
     pub(super) ending: Ending,
     pub(super) on_event: OnEvent,
 }
@@ -55,6 +57,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 impl Sessions {
+    /// How long the oldest call into the module has not returned.
+    pub(super) fn longest_call(&self) -> Duration {
+        self.busy.iter().filter_map(|since| *lock(since)).map(|since| since.elapsed()).max().unwrap_or_default()
+    }
+
     /// A session less; with the last of them the queue answers at once, until one has proven itself.
     fn lose_one(&self, error: &TokenError) {
         let mut sound = lock(&self.sound);
@@ -223,13 +230,26 @@ impl SessionThread {
         };
         match error.disposition() {
             Disposition::ReplaceSession => self.try_sign(key, digest),
-            Disposition::LogInAgain => self.sessions.login.renew().and_then(|()| self.try_sign(key, digest)),
+            Disposition::LogInAgain => self.timed(|this| this.sessions.login.renew()).and_then(|()| self.try_sign(key, digest)),
             _ => Err(error),
         }
     }
 
-    /// Signs on the session, opening one where there is none. Any failed call discards it.
+    /// A call into the module, which may hang: what waits before it, for its turn or for the rate, is no hang.
+    fn timed<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
+        let (sessions, number) = (Arc::clone(&self.sessions), usize::from(self.number));
+        *lock(&sessions.busy[number]) = Some(Instant::now());
+        let done = call(self);
+        *lock(&sessions.busy[number]) = None;
+        done
+    }
+
     fn try_sign(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
+        self.timed(|this| this.attempt(key, digest))
+    }
+
+    /// Signs on the session, opening one where there is none. Any failed call discards it.
+    fn attempt(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
         if self.sessions.discarded[usize::from(self.number)].swap(false, Ordering::Relaxed) {
             self.session = None;
         }
@@ -245,7 +265,7 @@ impl SessionThread {
 
 /// Whether after this failure a session has to prove itself: not where the token refuses the key, or the request.
 fn spoils_the_session(error: &TokenError) -> bool {
-    error.disposition() != Disposition::StopKey
+    error.disposition() != Disposition::StopKey || matches!(error, TokenError::BadSignature)
 }
 
 #[cfg(test)]
@@ -267,5 +287,10 @@ mod tests {
         assert!(matches!(asked(0, Purpose::Proof, &other), Err(TokenError::Purpose { .. })));
         assert!(matches!(asked(1, Purpose::Certificate, &other), Err(TokenError::Purpose { .. })));
         assert!(matches!(asked(2, Purpose::Certificate, &other), Err(TokenError::KeyAbsent { .. })));
+    }
+
+    #[test]
+    fn a_proof_that_does_not_verify_spoils_the_session() {
+        assert!(spoils_the_session(&TokenError::BadSignature));
     }
 }

@@ -13,6 +13,7 @@
 //! SIGNED   = 18: id u64, spent u32, count u16, count × result       in the order of SIGN; spent: µs in C_Sign and the like
 //! STAGE    = 20: proving u8                                   it is still starting: its keys sign for the first time, or not yet
 //! STANDING = 19: sound u8, message utf-8                      whether any session signs; where none does, why
+//! PULSE    = 21: longest u32                                  it lives; for so many ms a call into the module has not returned
 //! result   = length u16, session u16, signature  |  0xffff, disposition u8, length u16, message utf-8
 //! ```
 //!
@@ -25,7 +26,7 @@ use super::{Disposition, Order, Purpose, TokenError, TokenKey};
 use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 /// The version of the protocol. Both ends are the same binary; a half-finished upgrade is found by it.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 
 /// The largest frame: a full piece of PS256-4096 signatures is 17 KB.
 const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -54,6 +55,8 @@ pub(super) enum WorkerFrame {
     },
     /// Why no session signs; nothing where one does.
     Standing(Option<String>),
+    /// It lives, and the oldest call into the module has not returned for so long.
+    Pulse(Duration),
 }
 
 /// A signature with the number of its session, or why there is none.
@@ -104,6 +107,7 @@ const FAILED: u8 = 17;
 const SIGNED: u8 = 18;
 const STANDING: u8 = 19;
 const STAGE: u8 = 20;
+const PULSE: u8 = 21;
 const ERROR_RESULT: u16 = 0xffff;
 
 /// A request to sign, from borrowed digests.
@@ -173,6 +177,9 @@ impl WorkerFrame {
                 out.push(u8::from(trouble.is_none()));
                 out.extend(bounded(trouble.as_deref().unwrap_or_default()));
             }),
+            Self::Pulse(longest) => frame(PULSE, out, |out| {
+                out.extend(u32::try_from(longest.as_millis()).unwrap_or(u32::MAX).to_be_bytes());
+            }),
         }
     }
 
@@ -198,6 +205,7 @@ impl WorkerFrame {
                 let (is_sound, message) = (body.u8()? != 0, body.rest_text()?);
                 Some(Self::Standing((!is_sound).then_some(message)))
             }
+            PULSE => Some(Self::Pulse(Duration::from_millis(body.u32()?.into()))),
             _ => None,
         }
     }

@@ -45,10 +45,25 @@ pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>, local: Option<bool>)
     };
     let ready = Ready { sessions: u16::try_from(token.sessions()).unwrap_or(u16::MAX), local: token.is_local(), keys };
     output.send(&WorkerFrame::Ready(ready));
+    pulse(token.longest_call(), Arc::clone(&output))?;
     let served = serve(&token, &output);
-    // The supervisor has gone, and a session may hang in the module: nothing waits for it.
+    // The supervisor has gone. A session may hang in the module, and vendor libraries crash in their exit handlers: none of it
+    // is waited for, lest a process that is logged in be left behind.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::mem::forget(token);
     served.map_err(WorkerEnd::from)
+}
+
+/// How often a worker tells that it lives.
+const PULSE: Duration = Duration::from_millis(50);
+
+/// Tells the supervisor again and again how long a call has not returned.
+fn pulse(longest_call: impl Fn() -> Duration + Send + 'static, output: Arc<Output>) -> io::Result<()> {
+    let beat = move || loop {
+        std::thread::sleep(PULSE);
+        output.send(&WorkerFrame::Pulse(longest_call()));
+    };
+    std::thread::Builder::new().name("pulse".to_owned()).spawn(beat).map(drop)
 }
 
 /// Why a worker ended.

@@ -329,7 +329,8 @@ fn play(server: &FaultyServer, row: &Row, input: &[String]) -> Outcome {
         Logins::AtMost(most) => logins <= most * if row.strikes == Strikes::All { server.tokens as u64 } else { 1 },
         Logins::OneRefused => refused == 1,
     };
-    let was_struck = row.script.is_empty() || injected > 0;
+    // A worker that is killed at once takes its last counts with it; what it cost is seen all the same.
+    let was_struck = row.script.is_empty() || injected + logins > 0 || summary.refusals > 0;
     let is_good = summary.is_clean() && summary.signed >= ITEMS && logins_are_right && was_struck;
     let mut line = format!(
         "{:<56} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>8.1}",

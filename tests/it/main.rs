@@ -14,6 +14,7 @@ mod load;
 mod modules;
 mod probe;
 mod properties;
+mod recovery;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;

@@ -7,7 +7,7 @@ mod client;
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,9 +54,11 @@ impl AdminSocket {
         if UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another service runs on it"));
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there, and is no socket")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let listener = UnixListener::bind(path)?;
         let file = SocketFile(path.to_owned());
@@ -120,7 +122,9 @@ impl admin_server::Admin for AdminService {
         let token = self.tokens.iter().find(|token| token.token.status().name == name);
         let token = token.ok_or_else(|| Status::not_found(format!("the service has no token {name:?} in use")))?;
         let was_latched = token.token.unlatch().map_err(|error| Status::internal(format!("the latch stays: {error}")))?;
-        tracing::warn!(token = name, was_latched, "an officer has taken the PIN latch off");
+        if was_latched {
+            tracing::warn!(token = name, "an officer has taken the PIN latch off");
+        }
         Ok(Response::new(v1::UnlatchTokenResponse { was_latched }))
     }
 }

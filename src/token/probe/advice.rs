@@ -1,10 +1,7 @@
 //! From measured steps to a configuration: pure functions.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use super::super::queue::piece_len;
 use super::Step;
 use crate::domain::Algorithm;
 
@@ -55,9 +52,7 @@ const NEARLY_BEST: f64 = 0.97;
 /// Where a larger share of a signature's time is CPU time, the token computes on this machine.
 const LOCAL_SHARE: f64 = 0.5;
 
-/// A worker is given two pieces a session in each of two lanes.
-const PIECES_OF_A_SESSION: f64 = 4.0;
-/// A worker counts as hung where it takes so many times longer than it should.
+/// A worker counts as hung where a call takes so many times longer than the slowest that was seen.
 const HANG_FACTOR: f64 = 4.0;
 /// Less than half of the time that a batch waits for its signatures by default, so that what a hung worker held is still signed
 /// in time; and more than the moment that an HSM takes to fail over.
@@ -104,20 +99,17 @@ pub fn advise(curves: &[Curve], cores: usize) -> Option<Advice> {
         );
         (1, sessions, reason)
     };
-    let seconds = curves.iter().filter_map(|curve| curve.seconds_of_a_worker(workers * sessions)).reduce(f64::max)?;
+    let seconds = curves.iter().filter_map(|curve| curve.slowest_seconds(workers * sessions)).reduce(f64::max)?;
     let hang_timeout_ms = (seconds * HANG_FACTOR).max(LEAST_HANG_SECONDS).ceil() as u64 * 1000;
     let reason = format!("{reason} {}", hang_text(seconds));
     Some(Advice { workers, sessions, hang_timeout_ms, reason })
 }
 
 fn hang_text(seconds: f64) -> String {
-    let tenths = (seconds * 10.0).ceil() / 10.0;
     if seconds * HANG_FACTOR > LEAST_HANG_SECONDS {
-        format!("A worker takes up to {tenths:.1} s for what it is given at once; hang_timeout_ms is four times that.")
+        format!("The slowest signature took {seconds:.1} s; hang_timeout_ms is four times that.")
     } else {
-        format!(
-            "A worker takes less than {tenths:.1} s for what it is given at once; hang_timeout_ms leaves it time for a stall."
-        )
+        format!("The slowest signature took {:.0} ms; hang_timeout_ms leaves time for a stall.", (seconds * 1000.0).ceil())
     }
 }
 
@@ -140,12 +132,9 @@ impl Curve {
         self.good().find(|step| step.sessions >= sessions).or_else(|| self.good().last())
     }
 
-    /// How long a worker with so many sessions takes for what it is given at once, with the longest stall that was seen.
-    fn seconds_of_a_worker(&self, sessions: usize) -> Option<f64> {
-        let step = self.at(sessions)?;
-        let mean = Duration::from_secs_f64(step.sessions as f64 / step.signatures_per_second.max(1e-3));
-        let piece = piece_len(usize::MAX, 1, mean) as u32;
-        Some((mean * piece).as_secs_f64() * PIECES_OF_A_SESSION + step.latency_ms.max / 1000.0)
+    /// How long the slowest signature took at so many sessions.
+    fn slowest_seconds(&self, sessions: usize) -> Option<f64> {
+        Some(self.at(sessions)?.latency_ms.max / 1000.0)
     }
 
     fn text_of(&self, sessions: usize) -> Option<String> {
@@ -263,7 +252,7 @@ mod tests {
         let curves = [curve(Algorithm::Es256, &device(), End::NoGain), curve(Algorithm::Ps256, &slow, End::NoGain)];
         let advice = advise(&curves, 8).unwrap();
         assert_eq!((advice.workers, advice.sessions), (1, 16));
-        assert_eq!(advice.hang_timeout_ms, 17_000, "four pieces of one signature of 0.98 s and a stall of 0.1 s, four times");
+        assert_eq!(advice.hang_timeout_ms, 4_000, "the slowest signature took 0.1 s");
         assert!(advice.reason.contains("ES256: ") && advice.reason.contains("PS256: "), "{}", advice.reason);
     }
 
