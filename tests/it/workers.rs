@@ -16,7 +16,12 @@ fn loads_softhsm(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default().contains("libsofthsm2")
 }
 
-/// Kills every worker, when all are ready.
+/// A service listens as soon as the first of its workers signs; on SoftHSM there is one for each core.
+fn wait_for_all_workers(server: &DevServer) {
+    wait_until("every worker is ready", || ready_workers(server.pid()).len() == sceau::token::cores());
+}
+
+/// Kills every worker, when all that were started are ready.
 fn kill_all_workers(server: u32) {
     wait_until("every worker is ready", || {
         let workers = children_of(server);
@@ -92,7 +97,7 @@ fn a_token_that_is_gone_is_refused_at_once_and_comes_back_by_itself() {
     let input = home.path().join("one.ndjson");
     assert_eq!(run(sceau().args(["sample", "--count", "1", "--out"]).arg(&input)).code, Some(0));
     let (tokens, away) = (server.dir.join("tokens"), server.dir.join("away"));
-    wait_until("every worker is ready", || ready_workers(server.pid()).len() == children_of(server.pid()).len());
+    wait_for_all_workers(&server);
     fs::rename(&tokens, &away).unwrap();
     kill_all_workers(server.pid());
     let sign = |out: &str| {
@@ -112,7 +117,7 @@ fn a_refused_pin_latches_on_disk_until_an_officer_unlatches() {
     assert_eq!(run(sceau().args(["sample", "--count", "1", "--out"]).arg(&input)).code, Some(0));
     let (pin, config) = (server.dir.join("user.pin"), server.dir.join("sceau.toml"));
     let right = read(&pin);
-    wait_until("every worker is ready", || ready_workers(server.pid()).len() == children_of(server.pid()).len());
+    wait_for_all_workers(&server);
     fs::write(&pin, "0000\n").unwrap();
     kill_all_workers(server.pid());
     let latch = server.dir.join("state/softhsm.pin-latch");
@@ -143,7 +148,7 @@ fn an_officer_sees_how_the_tokens_are() {
 
     let server = DevServer::start();
     let config = server.dir.join("sceau.toml");
-    wait_until("every worker is ready", || ready_workers(server.pid()).len() == children_of(server.pid()).len());
+    wait_for_all_workers(&server);
     let status = run(sceau().args(["token", "status", "--json", "--config"]).arg(&config));
     assert_eq!(status.code, Some(0), "{}", status.stderr);
     let token = &serde_json::from_str::<serde_json::Value>(&status.stdout).unwrap()["tokens"][0];
