@@ -18,6 +18,7 @@ pub(crate) const USAGE: u8 = 64;
 const NO_INPUT: u8 = 66;
 const UNAVAILABLE: u8 = 69;
 const IO: u8 = 74;
+const NO_PERMISSION: u8 = 77;
 const CONFIG: u8 = 78;
 
 /// The code of an error, by its innermost known cause.
@@ -36,9 +37,18 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             _ => UNAVAILABLE,
         })
     } else if let Some(error) = cause.downcast_ref::<AdminError>() {
-        Some(if matches!(error, AdminError::Forbidden { .. }) { NO_INPUT } else { UNAVAILABLE })
+        Some(match error {
+            AdminError::Forbidden { .. } => NO_INPUT,
+            error if error.is_refused() => NO_PERMISSION,
+            AdminError::Connection(error) if error.is_usage() => USAGE,
+            _ => UNAVAILABLE,
+        })
     } else if let Some(error) = cause.downcast_ref::<ClientError>() {
-        Some(if error.is_the_callers_fault() { USAGE } else { UNAVAILABLE })
+        Some(match error {
+            error if error.is_refused() => NO_PERMISSION,
+            error if error.is_the_callers_fault() => USAGE,
+            _ => UNAVAILABLE,
+        })
     } else {
         let error = cause.downcast_ref::<std::io::Error>()?;
         Some(if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) { NO_INPUT } else { IO })

@@ -1,11 +1,13 @@
 //! The command line: one file, or folder, a subcommand.
 
+mod connection;
 mod dev;
 mod encode;
 mod exit;
 mod ndjson;
 mod open;
 mod qr;
+mod reload;
 mod rules;
 mod sample;
 mod serve;
@@ -41,6 +43,7 @@ Exit codes:
   66  an input file cannot be read
   69  a service or token cannot be reached
   74  reading or writing failed
+  77  the service does not let this caller do that
   78  the configuration is wrong
   1   anything else";
 

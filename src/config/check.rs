@@ -1,7 +1,6 @@
 //! What has to hold of a file before anything starts; every problem is noted, none ends the search.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +49,7 @@ impl<'p> Check<'p> {
     }
 
     pub(super) fn config(&mut self, file: File) -> Option<Config> {
-        self.check_listen(file.server.listen);
+        let tls = self.transport(&file.server);
         let value_sets = self.value_sets(file.signing.value_sets_dir.as_deref());
         let uvci_maker = self.uvci_maker(&file.signing.uvci_secret_file);
         let tokens: Vec<TokenSpec> = file
@@ -78,13 +77,31 @@ impl<'p> Check<'p> {
             self.problem("signing.sign_timeout_ms is 0; no token signs in that time: 10000 is right for most");
         }
         let limits = self.limits(&file.server);
-        let admin_socket = file.server.admin_socket.unwrap_or_else(|| file.server.state_dir.join("admin.sock"));
+        let admin_socket = file.server.admin_socket.clone().unwrap_or_else(|| file.server.state_dir.join("admin.sock"));
         let admin_socket = self.dir.join(admin_socket);
         self.check_admin_socket(&admin_socket, &self.dir.join(&file.server.state_dir), &tokens);
-        Some(Config { listen: file.server.listen, admin_socket, limits, signer, uvci_maker: uvci_maker?, tokens, dscs, profiles })
+        let profile_names: Vec<String> = file.profiles.iter().map(|profile| profile.name.clone()).collect();
+        let callers = self.callers(file.callers, &profile_names, file.server.tls.is_none());
+        Some(Config {
+            listen: file.server.listen,
+            tls,
+            callers,
+            admin_socket,
+            state_dir: self.dir.join(&file.server.state_dir),
+            limits,
+            signer,
+            uvci_maker: uvci_maker?,
+            tokens,
+            dscs,
+            profiles,
+        })
     }
 
-    fn problem(&mut self, text: impl Into<String>) {
+    pub(super) const fn dir(&self) -> &Path {
+        self.dir
+    }
+
+    pub(super) fn problem(&mut self, text: impl Into<String>) {
         self.problems.push(text.into());
     }
 
@@ -94,7 +111,7 @@ impl<'p> Check<'p> {
         }
     }
 
-    fn check_names<'n>(&mut self, names: impl Iterator<Item = &'n str>, what: &str) {
+    pub(super) fn check_names<'n>(&mut self, names: impl Iterator<Item = &'n str>, what: &str) {
         let mut seen = HashSet::new();
         for name in names {
             if !seen.insert(name) {
@@ -126,21 +143,25 @@ impl<'p> Check<'p> {
         }
     }
 
-    fn check_listen(&mut self, listen: SocketAddr) {
-        if !listen.ip().is_loopback() {
-            self.problem(format!(
-                "server.listen is {listen}; the service speaks plain text, so it listens on loopback only, like 127.0.0.1:7443"
-            ));
-        }
-    }
-
     fn limits(&mut self, server: &ServerSection) -> Limits {
         let limits = Limits {
             max_batch_items: server.max_batch_items,
             max_request_bytes: server.max_request_bytes,
             max_waiting_items_interactive: server.max_waiting_items_interactive,
             max_waiting_items_bulk: server.max_waiting_items_bulk,
+            max_wait_interactive: Duration::from_millis(server.max_wait_ms_interactive),
+            max_wait_bulk: Duration::from_millis(server.max_wait_ms_bulk),
+            max_connections: server.max_connections,
         };
+        for (key, value) in [
+            ("max_wait_ms_interactive", server.max_wait_ms_interactive),
+            ("max_wait_ms_bulk", server.max_wait_ms_bulk),
+            ("max_connections", server.max_connections as u64),
+        ] {
+            if value == 0 {
+                self.problem(format!("server.{key} is 0; it is 1 or more"));
+            }
+        }
         let most_waiting = limits.max_waiting_items_interactive.max(limits.max_waiting_items_bulk);
         if most_waiting > MOST_WAITING {
             self.problem(format!("a server.max_waiting_items is {most_waiting}; it is at most {MOST_WAITING}"));

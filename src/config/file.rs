@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::domain::{Algorithm, Rulebook};
+use crate::domain::{Algorithm, Lane, Rulebook};
 use crate::service::Limits;
 use crate::token::KeyAttribute;
 
@@ -23,6 +24,8 @@ pub(super) struct File {
     pub(super) dscs: Vec<DscSection>,
     #[serde(default, rename = "profile")]
     pub(super) profiles: Vec<ProfileSection>,
+    #[serde(default, rename = "caller")]
+    pub(super) callers: Vec<CallerSection>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,6 +39,11 @@ pub(super) struct ServerSection {
     pub(super) max_payload_bytes: usize,
     pub(super) max_waiting_items_interactive: usize,
     pub(super) max_waiting_items_bulk: usize,
+    pub(super) max_wait_ms_interactive: u64,
+    pub(super) max_wait_ms_bulk: u64,
+    pub(super) max_connections: usize,
+    pub(super) plain_text_on_loopback: bool,
+    pub(super) tls: Option<TlsSection>,
 }
 
 impl Default for ServerSection {
@@ -50,8 +58,53 @@ impl Default for ServerSection {
             max_payload_bytes: Rulebook::DEFAULT_MAX_PAYLOAD_BYTES,
             max_waiting_items_interactive: limits.max_waiting_items_interactive,
             max_waiting_items_bulk: limits.max_waiting_items_bulk,
+            max_wait_ms_interactive: millis(limits.max_wait_interactive),
+            max_wait_ms_bulk: millis(limits.max_wait_bulk),
+            max_connections: limits.max_connections,
+            plain_text_on_loopback: false,
+            tls: None,
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsSection {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+    pub(super) client_ca: PathBuf,
+    pub(super) client_crl: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) allow_tls_1_2: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CallerSection {
+    pub(super) name: String,
+    pub(super) identities: Vec<String>,
+    pub(super) roles: Vec<String>,
+    pub(super) profiles: Option<Vec<String>>,
+    pub(super) types: Option<Vec<String>>,
+    pub(super) lanes: Option<Vec<Lane>>,
+    pub(super) items_per_second: Option<NonZeroU32>,
+    pub(super) items_per_day: Option<NonZeroU32>,
+    pub(super) max_batch_items: Option<NonZeroUsize>,
+    #[serde(default)]
+    pub(super) person: PersonWord,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PersonWord {
+    #[default]
+    None,
+    Optional,
+    Required,
 }
 
 #[derive(Debug, Deserialize)]

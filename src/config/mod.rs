@@ -2,6 +2,7 @@
 //!
 //! `hsm-config/sceau.toml` shows every key with its default and unit; a test reads it. Paths are relative to the file.
 
+mod callers;
 mod check;
 mod file;
 
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 use crate::domain::UvciMaker;
 use crate::service::Limits;
+use crate::service::access::CallerSettings;
+use crate::service::tls::TlsFiles;
 use crate::sign::{Profile, SignerSettings};
 use crate::token::TokenSpec;
 use check::Check;
@@ -19,10 +22,16 @@ use file::File;
 /// A configuration that holds together.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the service listens: loopback, for it speaks plain text.
+    /// Where the service listens; loopback, where it speaks plain text.
     pub listen: SocketAddr,
+    /// Its certificate, and the CA of its callers; absent: plain text.
+    pub tls: Option<TlsFiles>,
+    /// Who may call.
+    pub callers: Vec<CallerSettings>,
     /// The Unix socket on which officers ask the running service.
     pub admin_socket: PathBuf,
+    /// What the service writes is there.
+    pub state_dir: PathBuf,
     /// What one call may ask.
     pub limits: Limits,
     /// How batches are signed.
@@ -38,7 +47,7 @@ pub struct Config {
 }
 
 /// A DSC's certificate and the tokens that hold its key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DscFile {
     /// PEM or DER.
     pub certificate: PathBuf,
@@ -63,6 +72,19 @@ impl Config {
         let mut check = Check::of(path);
         let config = check.config(read(path)?);
         check.end(path, config)
+    }
+
+    /// Takes back from an earlier configuration what only a restart changes.
+    pub(crate) fn keep_what_waits(&mut self, before: Self) {
+        let limits = Limits {
+            max_request_bytes: before.limits.max_request_bytes,
+            max_connections: before.limits.max_connections,
+            ..self.limits
+        };
+        let next = std::mem::replace(self, before);
+        self.callers = next.callers;
+        self.profiles = next.profiles;
+        self.limits = limits;
     }
 
     /// A token by its name.

@@ -249,9 +249,29 @@ impl CertificateTypes {
         }
     }
 
+    /// The types that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            vaccination: self.vaccination && other.vaccination,
+            test: self.test && other.test,
+            recovery: self.recovery && other.recovery,
+        }
+    }
+
     /// The allowed types.
     pub fn iter(self) -> impl Iterator<Item = CertificateType> {
         CertificateType::ALL.into_iter().filter(move |kind| self.allows(*kind))
+    }
+}
+
+impl FromIterator<CertificateType> for CertificateTypes {
+    fn from_iter<T: IntoIterator<Item = CertificateType>>(kinds: T) -> Self {
+        kinds.into_iter().fold(Self { vaccination: false, test: false, recovery: false }, |types, kind| match kind {
+            CertificateType::Vaccination => Self { vaccination: true, ..types },
+            CertificateType::Test => Self { test: true, ..types },
+            CertificateType::Recovery => Self { recovery: true, ..types },
+        })
     }
 }
 

@@ -55,6 +55,10 @@ rules! {
         "an item_id stands once in a batch; all copies are refused" "Sceau's API";
     ExpiresAt "expires_at.range" fixed
         "an item's expires_at is after the signing time and no later than the profile's duration for the type" "hcert_spec 3.3.5";
+    CallerTypes "caller.types" fixed
+        "a certificate's type is among those that the caller may have signed" "the configuration, [[caller]]";
+    PersonTypes "person.types" fixed
+        "a certificate's type is among those that the profession of the person behind the call may issue" "the configuration, [person.professions]";
     DscAvailable "dsc.available" fixed
         "a DSC of the profile's algorithm and country is in force that allows the type and outlives the certificate" "hcert_spec 3.3.5, 3.3.6, A.4; certificate governance";
     PayloadSize "payload.size" fixed

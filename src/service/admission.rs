@@ -1,16 +1,23 @@
-//! Who gets in: limits of a call, and bounded queues by lane.
+//! Who waits, and for how long: a bounded queue a lane, fair between callers.
+//!
+//! A lane works on so many items at a time as keep the tokens busy; the others wait here, where their order can still be chosen.
+//! The caller with the least in work is next, so a caller with one batch does not wait behind another's thousand. Past the bound
+//! of items, or of time, a call is refused at once, with the time after which it is worth coming again.
+
+mod lane;
+mod pace;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
 use super::status;
-use crate::domain::Lane;
+use crate::domain::{CallerId, Lane};
+use lane::{LaneLimits, LaneQueue, Refusal, Waiting};
 
 /// What one call may ask, and how much may wait.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most items of a batch.
     pub max_batch_items: usize,
@@ -20,6 +27,12 @@ pub struct Limits {
     pub max_waiting_items_interactive: usize,
     /// The same for bulk items.
     pub max_waiting_items_bulk: usize,
+    /// How long what is before an interactive batch may take, at the pace of the last seconds.
+    pub max_wait_interactive: Duration,
+    /// The same for bulk.
+    pub max_wait_bulk: Duration,
+    /// The most connections at a time.
+    pub max_connections: usize,
 }
 
 impl Default for Limits {
@@ -29,53 +42,62 @@ impl Default for Limits {
             max_request_bytes: 8 * 1024 * 1024,
             max_waiting_items_interactive: 4_000,
             max_waiting_items_bulk: 20_000,
+            max_wait_interactive: Duration::from_millis(500),
+            max_wait_bulk: Duration::from_secs(8),
+            max_connections: 1_000,
         }
     }
 }
 
-/// Places for items, by lane.
+/// The queues of both lanes.
 #[derive(Clone, Debug)]
 pub(super) struct Admission {
-    limits: Limits,
-    interactive: Arc<Semaphore>,
-    bulk: Arc<Semaphore>,
+    interactive: Arc<LaneQueue>,
+    bulk: Arc<LaneQueue>,
 }
 
-/// When to come again: a full queue is worked off in about a second.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Items in work beyond which no token gets faster: a network HSM of 64 sessions has 2,000 in its pieces.
+const WORK_AT_LEAST: usize = 4_096;
 
 impl Admission {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
-            limits,
-            interactive: Arc::new(Semaphore::new(limits.max_waiting_items_interactive)),
-            bulk: Arc::new(Semaphore::new(limits.max_waiting_items_bulk)),
+            interactive: LaneQueue::new(Self::lane_limits(limits, Lane::Interactive)),
+            bulk: LaneQueue::new(Self::lane_limits(limits, Lane::Bulk)),
         }
     }
 
-    /// Refuses a batch that no waiting would help.
-    pub(super) fn check_size(&self, items: usize) -> Result<(), Status> {
-        let max = self.limits.max_batch_items;
-        match items {
-            0 => Err(status::invalid("items", "the batch is empty; it has 1 item or more")),
-            items if items > max => Err(status::invalid("items", &format!("the batch has {items} items; it has at most {max}"))),
-            _ => Ok(()),
-        }
+    /// Other limits for the calls that come from now on.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        self.interactive.set_limits(Self::lane_limits(limits, Lane::Interactive));
+        self.bulk.set_limits(Self::lane_limits(limits, Lane::Bulk));
     }
 
-    /// Places for a batch, or a refusal at once.
-    pub(super) fn try_admit(&self, lane: Lane, items: usize) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(self.places(lane))
-            .try_acquire_many_owned(permits(items))
-            .map_err(|_| status::exhausted("the queue of this lane is full; come again after the delay", RETRY_DELAY))
+    fn lane_limits(limits: Limits, lane: Lane) -> LaneLimits {
+        let (max_items, max_wait) = match lane {
+            Lane::Interactive => (limits.max_waiting_items_interactive, limits.max_wait_interactive),
+            Lane::Bulk => (limits.max_waiting_items_bulk, limits.max_wait_bulk),
+        };
+        LaneLimits { max_items, max_wait, max_in_work: WORK_AT_LEAST.max(2 * limits.max_batch_items) }
     }
 
-    /// Places for a chunk of a stream, when there are some: the stream is held back, not refused.
-    pub(super) async fn admit(&self, lane: Lane, items: usize) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(self.places(lane)).acquire_many_owned(permits(items)).await.map_err(|_| status::closing())
+    /// Takes a batch into its lane's queue, or refuses it at once. `patience` is what is left of the caller's deadline.
+    pub(super) fn enter(
+        &self,
+        lane: Lane,
+        caller: &CallerId,
+        items: usize,
+        patience: Option<Duration>,
+    ) -> Result<Waiting, Status> {
+        self.queue(lane).enter(caller, items, patience).map_err(|refusal| refused(&refusal))
     }
 
-    const fn places(&self, lane: Lane) -> &Arc<Semaphore> {
+    /// The same for a chunk of a stream, whatever is there: a stream is held back, not refused.
+    pub(super) fn enter_whenever(&self, lane: Lane, caller: &CallerId, items: usize) -> Waiting {
+        self.queue(lane).enter_whenever(caller, items)
+    }
+
+    const fn queue(&self, lane: Lane) -> &Arc<LaneQueue> {
         match lane {
             Lane::Interactive => &self.interactive,
             Lane::Bulk => &self.bulk,
@@ -83,6 +105,12 @@ impl Admission {
     }
 }
 
-fn permits(items: usize) -> u32 {
-    u32::try_from(items).unwrap_or(u32::MAX)
+fn refused(refusal: &Refusal) -> Status {
+    let Refusal { full, come_again } = refusal;
+    let why = match full {
+        lane::Full::Items => "the queue of this lane is full; come again after the delay",
+        lane::Full::Time => "the queue of this lane would take longer than a batch may wait; come again after the delay",
+        lane::Full::Deadline => "the queue of this lane would take longer than the call's deadline; come again after the delay",
+    };
+    status::exhausted(why, *come_again)
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic_types::StatusExt;
 
+use super::connection::Replicas;
+pub use super::connection::{ClientTls, Connection, ConnectionError};
 use super::proto::v1;
 use super::proto::v1::signer_client::SignerClient;
 use super::status;
@@ -13,11 +15,10 @@ use crate::domain::{Kid, Lane, NumericDate};
 
 /// An answer holds certificates larger than their payloads; the server's limits bound it.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection to one service.
+/// A connection to a service, with all of its replicas.
 #[derive(Clone, Debug)]
-pub struct Client(SignerClient<Channel>);
+pub struct Client(Replicas);
 
 /// One item to be signed.
 #[derive(Clone, Debug)]
@@ -89,20 +90,9 @@ impl ItemRefusal {
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The address is none.
-    #[error("{endpoint:?} is no endpoint; it is like http://127.0.0.1:7443")]
-    Endpoint {
-        /// As given.
-        endpoint: String,
-    },
-    /// Nobody answers.
-    #[error("cannot reach {endpoint}: {reason}")]
-    Connect {
-        /// Where.
-        endpoint: String,
-        /// Why.
-        reason: String,
-    },
+    /// There is no connection.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
     /// The service refused the call.
     #[error("the service answered {}: {}", code_name(.0.code()), .0.message())]
     Call(Box<Status>),
@@ -117,14 +107,28 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether the service does not let this caller ask that.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let Self::Call(status) = self else { return false };
+        matches!(status.code(), tonic::Code::PermissionDenied | tonic::Code::Unauthenticated)
+    }
+
     /// Whether it was asked wrongly: no endpoint, no such profile, too many items a call.
     #[must_use]
     pub fn is_the_callers_fault(&self) -> bool {
         match self {
-            Self::Endpoint { .. } => true,
+            Self::Connection(error) => error.is_usage(),
             Self::Call(status) => matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::OutOfRange),
-            Self::Connect { .. } | Self::Count { .. } => false,
+            Self::Count { .. } => false,
         }
+    }
+
+    /// When the service says that the call may be made again; nothing where it does not say.
+    #[must_use]
+    pub fn retry_delay(&self) -> Option<Duration> {
+        let Self::Call(status) = self else { return None };
+        status.get_details_retry_info()?.retry_delay
     }
 
     /// Whether the same call may succeed a little later.
@@ -150,25 +154,30 @@ impl From<Status> for ClientError {
 }
 
 impl Client {
-    /// Connects.
+    /// Connects to one of the replicas; the others are connected to when it is their turn.
     ///
     /// # Errors
-    /// [`ClientError::Endpoint`] or [`ClientError::Connect`].
-    pub async fn connect(endpoint: &str) -> Result<Self, ClientError> {
-        let url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
-        let target = Endpoint::from_shared(url).map_err(|_| ClientError::Endpoint { endpoint: endpoint.to_owned() })?;
-        let channel = target.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await;
-        let channel =
-            channel.map_err(|error| ClientError::Connect { endpoint: endpoint.to_owned(), reason: root_cause(&error) })?;
-        Ok(Self(SignerClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES).max_encoding_message_size(usize::MAX)))
+    /// [`ClientError::Connection`].
+    pub async fn connect(connection: &Connection) -> Result<Self, ClientError> {
+        Ok(Self(connection.open().await?))
     }
 
-    /// Signs one batch.
+    /// Signs one batch, at the replica whose turn it is. One that does not answer is left alone for a while, so the same call
+    /// goes to another.
     ///
     /// # Errors
     /// [`ClientError::Call`] where the call failed as a whole.
-    pub async fn sign_batch(&mut self, batch: ClientBatch) -> Result<Vec<ClientResult>, ClientError> {
-        let answer = self.0.sign_batch(request(batch)).await?;
+    pub async fn sign_batch(&self, batch: ClientBatch) -> Result<Vec<ClientResult>, ClientError> {
+        let replica = self.0.next();
+        let mut client = SignerClient::new(replica.channel())
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
+            .max_encoding_message_size(usize::MAX);
+        let answer = client.sign_batch(request(batch)).await.map_err(|status| {
+            if matches!(status.code(), tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::Unknown) {
+                replica.note_failure();
+            }
+            ClientError::from(status)
+        })?;
         Ok(answer.into_inner().results.into_iter().map(result).collect())
     }
 }
@@ -237,13 +246,4 @@ const fn code_name(code: tonic::Code) -> &'static str {
         tonic::Code::DataLoss => "DATA_LOSS",
         tonic::Code::Unauthenticated => "UNAUTHENTICATED",
     }
-}
-
-/// The innermost reason: tonic says "transport error", the last source says "connection refused".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

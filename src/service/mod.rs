@@ -1,13 +1,21 @@
-//! The gRPC edge: admission, conversion, status codes, health, reflection. The only room that names tonic and prost.
+//! The gRPC edge: connections, callers, admission, conversion, status codes, health, reflection. The only room that names tonic
+//! and prost.
 
+pub mod access;
 pub mod admin;
 mod admission;
 pub mod client;
+mod connection;
 mod convert;
+mod deadline;
+mod listener;
+mod live;
 pub mod proto;
 mod server;
 mod signer;
 mod status;
+pub mod tls;
 
 pub use admission::Limits;
-pub use server::{Parts, run};
+pub use live::Live;
+pub use server::{Administration, Parts, run};

@@ -5,37 +5,58 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Error, Server};
 
-use super::Limits;
+use super::access::Guard;
 use super::admin::{self, AdminSocket, AdminToken};
 use super::proto::DESCRIPTORS;
 use super::proto::v1::signer_server::SignerServer;
 use super::signer::SignerService;
-use crate::sign::{Profile, Signer};
+use super::tls::LiveTls;
+use super::{Live, listener};
+use crate::sign::Signer;
 
 /// What the service is made of.
 #[derive(Debug)]
 pub struct Parts {
     /// Signs.
     pub signer: Arc<Signer>,
-    /// How to issue; the first is the default.
-    pub profiles: Vec<Arc<Profile>>,
-    /// What one call may ask.
-    pub limits: Limits,
-    /// Where officers ask, and about which tokens; nothing where there are none to look after.
-    pub admin: Option<(AdminSocket, Vec<AdminToken>)>,
+    /// Callers, profiles and limits, which may change while it runs.
+    pub live: Arc<Live>,
+    /// The service's certificate; without it connections are plain text, and every caller is `loopback`.
+    pub tls: Option<Arc<LiveTls>>,
+    /// What officers look after.
+    pub admin: Administration,
+}
+
+/// What officers look after, over the network and on this machine.
+#[derive(Debug, Default)]
+pub struct Administration {
+    /// The Unix socket on which officers of this machine ask.
+    pub socket: Option<AdminSocket>,
+    /// The tokens.
+    pub tokens: Vec<AdminToken>,
 }
 
 /// How long calls in work may take after the shutdown: a batch's signatures, with room. A stream or a health watch that its
 /// caller leaves open would never end by itself.
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
+/// What a client may send before the service has read it, in bytes: on one call, and on a connection. Ten batches are on their
+/// way, and a caller that floods is held back.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// Calls of one connection at a time.
+const CALLS_A_CONNECTION: u32 = 256;
+
+/// How often a silent connection is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
 /// How long an officer's call may take after the shutdown.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
-/// Serves gRPC in plain text on a listener: the signer, health and reflection. When `shutdown` is ready, health says
+/// Serves gRPC on a listener: the signer, administration, health and reflection, each call to those who may make it. When `shutdown` is ready, health says
 /// NOT_SERVING, no new call is taken, and those that are in work are answered, within 20 seconds.
 ///
 /// # Errors
@@ -53,12 +74,15 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
     let reflection_v1 = reflection().build_v1().expect("the descriptors are those that the build compiled");
     // grpcurl before 1.8.8, and Python's grpcio-reflection, know only this one.
     let reflection_v1alpha = reflection().build_v1alpha().expect("the descriptors are those that the build compiled");
+    let limits = *parts.live.limits();
     let signer = SignerServer::new(SignerService::new(&parts))
-        .max_decoding_message_size(parts.limits.max_request_bytes)
+        .max_decoding_message_size(limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
     let (end_admin, admin_ends) = tokio::sync::oneshot::channel::<()>();
+    let Administration { socket, tokens } = parts.admin;
+    let administration = admin::service(tokens.clone());
     let admin = async move {
-        if let Some((socket, tokens)) = parts.admin {
+        if let Some(socket) = socket {
             // Dropped where the service ends, which is as good as sent.
             admin::run(socket, tokens, async { drop(admin_ends.await) }).await;
         }
@@ -71,12 +95,19 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         let _ = drain.send(());
     };
+    let connections = listener::incoming(listener, parts.tls, limits.max_connections);
     let serving = Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(CALLS_A_CONNECTION)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .layer(Guard::new(parts.live))
         .add_service(health_service)
         .add_service(reflection_v1)
         .add_service(reflection_v1alpha)
+        .add_service(administration)
         .add_service(signer)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown);
+        .serve_with_incoming_shutdown(connections, shutdown);
     let drained = async {
         match draining.await {
             Ok(()) => tokio::time::sleep(LONGEST_DRAIN).await,

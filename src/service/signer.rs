@@ -1,33 +1,55 @@
 //! The signing service's three calls.
 
-use std::fmt::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::admission::Admission;
+use super::access::{Caller, PersonDemand, caller_of};
 use super::convert::{self, Intake};
+use super::deadline::deadline_of;
 use super::proto::v1;
 use super::proto::v1::signer_server;
-use super::{Parts, status};
-use crate::domain::CallerId;
-use crate::sign::{BatchRequest, Profile, Signer};
+use super::{Live, Parts, status};
+use crate::domain::CertificateTypes;
+use crate::sign::{BatchRequest, Permits, Signer};
 
 /// How many chunks of one stream are worked on at the same time: enough that the token never waits for the network.
 const CHUNKS_IN_FLIGHT: usize = 3;
+
+/// A stream whose caller's quota comes back later than this is ended; sooner, it is held back.
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 /// Serves `sceau.v1.Signer`.
 #[derive(Clone, Debug)]
 pub(super) struct SignerService {
     signer: Arc<Signer>,
-    profiles: Arc<[Arc<Profile>]>,
-    admission: Admission,
-    caller: CallerId,
+    live: Arc<Live>,
 }
 
-/// What to do when the lane is full.
+/// Who makes a call, and how long its answer is of use.
+#[derive(Clone, Debug)]
+struct Call {
+    caller: Arc<Caller>,
+    deadline: Option<Instant>,
+}
+
+impl Call {
+    fn of<T>(request: &Request<T>) -> Result<Self, Status> {
+        Ok(Self { caller: caller_of(request)?, deadline: deadline_of(request.metadata(), Instant::now()) })
+    }
+
+    /// What is left of the deadline.
+    fn patience(&self) -> Result<Option<Duration>, Status> {
+        let left = |deadline: Instant| deadline.checked_duration_since(Instant::now()).ok_or_else(status::too_late);
+        self.deadline.map(left).transpose()
+    }
+}
+
+/// What to do when the lane is full, or the caller's quota is used up.
 #[derive(Clone, Copy)]
 enum WhenFull {
     Refuse,
@@ -36,49 +58,103 @@ enum WhenFull {
 
 impl SignerService {
     pub(super) fn new(parts: &Parts) -> Self {
-        Self {
-            signer: Arc::clone(&parts.signer),
-            profiles: parts.profiles.clone().into(),
-            admission: Admission::new(parts.limits),
-            // Plain text on loopback knows no names; every caller there is this one.
-            caller: CallerId::new("loopback"),
-        }
+        Self { signer: Arc::clone(&parts.signer), live: Arc::clone(&parts.live) }
     }
 
-    async fn sign(&self, request: v1::SignBatchRequest, when_full: WhenFull) -> Result<v1::SignBatchResponse, Status> {
-        let lane = convert::lane(request.lane());
+    async fn sign(
+        &self,
+        call: &Call,
+        request: v1::SignBatchRequest,
+        when_full: WhenFull,
+    ) -> Result<v1::SignBatchResponse, Status> {
+        let (lane, count, caller) = (convert::lane(request.lane()), request.items.len(), &call.caller);
         let options = request.options.unwrap_or_default();
-        let profile = self.profile(&request.profile)?;
-        self.admission.check_size(request.items.len())?;
-        let _places = match when_full {
-            WhenFull::Refuse => self.admission.try_admit(lane, request.items.len())?,
-            WhenFull::Wait => self.admission.admit(lane, request.items.len()).await?,
+        let profile = self.live.profile(&request.profile)?;
+        check_size(count, self.live.limits().max_batch_items)?;
+        caller.check(&profile.name, lane, count).inspect_err(|refusal| note_refusal(caller, refusal))?;
+        let person = person_types(caller)?;
+        let admission = self.live.admission();
+        let waiting = match when_full {
+            WhenFull::Refuse => {
+                let waiting = admission.enter(lane, caller.id(), count, call.patience()?)?;
+                self.take_quota(caller, count)?;
+                waiting
+            }
+            WhenFull::Wait => {
+                self.wait_for_quota(caller, count).await?;
+                admission.enter_whenever(lane, caller.id(), count)
+            }
         };
+        let _place = waiting.place().await.ok_or_else(status::closing)?;
+        call.patience()?;
         let (items, results) = Intake::new(request.items).split();
-        let batch = BatchRequest { caller: self.caller.clone(), profile, lane, validate_only: options.validate_only, items };
+        let batch = BatchRequest {
+            caller: caller.id().clone(),
+            profile,
+            lane,
+            validate_only: options.validate_only,
+            permits: Permits { caller: caller.types(), person },
+            deadline: call.deadline,
+            items,
+        };
         let outcomes = self.signer.sign_batch(batch).await;
         Ok(results.answer(outcomes, options.want_cose))
     }
 
-    fn profile(&self, name: &str) -> Result<Arc<Profile>, Status> {
-        let found =
-            if name.is_empty() { self.profiles.first() } else { self.profiles.iter().find(|profile| profile.name == name) };
-        found.cloned().ok_or_else(|| status::invalid("profile", &self.unknown_profile()))
+    fn take_quota(&self, caller: &Caller, items: usize) -> Result<(), Status> {
+        caller.quota().take(items, self.live.now()).map_err(|spent| {
+            let refusal = status::spent(&spent);
+            note_refusal(caller, &refusal);
+            refusal
+        })
     }
 
-    fn unknown_profile(&self) -> String {
-        let mut message = String::from("there is no profile of that name; there are");
-        for (index, profile) in self.profiles.iter().enumerate() {
-            let _ = write!(message, "{} {}", if index == 0 { "" } else { "," }, profile.name);
+    async fn wait_for_quota(&self, caller: &Caller, items: usize) -> Result<(), Status> {
+        loop {
+            match caller.quota().take(items, self.live.now()) {
+                Ok(()) => return Ok(()),
+                Err(spent) if spent.fits_then && spent.come_again <= LONGEST_HOLD => sleep(spent.come_again).await,
+                Err(spent) => {
+                    let refusal = status::spent(&spent);
+                    note_refusal(caller, &refusal);
+                    return Err(refusal);
+                }
+            }
         }
-        message
     }
+}
+
+/// The types that the person behind a call may issue.
+fn person_types(caller: &Caller) -> Result<CertificateTypes, Status> {
+    match caller.person() {
+        PersonDemand::None | PersonDemand::Optional => Ok(CertificateTypes::ANY),
+        PersonDemand::Required => {
+            let refusal = status::denied("caller.person", "this caller's calls need the token of a person");
+            note_refusal(caller, &refusal);
+            Err(refusal)
+        }
+    }
+}
+
+/// Refuses a batch that no waiting would help.
+fn check_size(items: usize, max: usize) -> Result<(), Status> {
+    match items {
+        0 => Err(status::invalid("items", "the batch is empty; it has 1 item or more")),
+        items if items > max => Err(status::invalid("items", &format!("the batch has {items} items; it has at most {max}"))),
+        _ => Ok(()),
+    }
+}
+
+fn note_refusal(caller: &Caller, refusal: &Status) {
+    let rule = status::rule_of(refusal);
+    tracing::warn!(caller = caller.id().as_str(), rule, "call refused");
 }
 
 #[tonic::async_trait]
 impl signer_server::Signer for SignerService {
     async fn sign_batch(&self, request: Request<v1::SignBatchRequest>) -> Result<Response<v1::SignBatchResponse>, Status> {
-        self.sign(request.into_inner(), WhenFull::Refuse).await.map(Response::new)
+        let call = Call::of(&request)?;
+        self.sign(&call, request.into_inner(), WhenFull::Refuse).await.map(Response::new)
     }
 
     type SignStreamStream = Pin<Box<dyn Stream<Item = Result<v1::SignBatchResponse, Status>> + Send>>;
@@ -87,10 +163,10 @@ impl signer_server::Signer for SignerService {
         &self,
         request: Request<Streaming<v1::SignBatchRequest>>,
     ) -> Result<Response<Self::SignStreamStream>, Status> {
-        let service = self.clone();
+        let (service, call) = (self.clone(), Call::of(&request)?);
         let answers = request.into_inner().map(move |chunk| {
-            let service = service.clone();
-            async move { service.sign(chunk?, WhenFull::Wait).await }
+            let (service, call) = (service.clone(), call.clone());
+            async move { service.sign(&call, chunk?, WhenFull::Wait).await }
         });
         Ok(Response::new(Box::pin(answers.buffered(CHUNKS_IN_FLIGHT))))
     }

@@ -1,14 +1,19 @@
 //! Which gRPC code says what: the one place that chooses.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, RpcStatusExt, StatusExt};
 
+use super::access::Spent;
 use crate::domain::{Faults, Rule};
 use crate::sign::{ItemError, SignFailure};
 use crate::token::Disposition;
+
+/// Whose rules an error's `ErrorInfo` names.
+const DOMAIN: &str = "sceau";
 
 /// A request that is wrong as a whole.
 pub(super) fn invalid(field: &str, message: &str) -> Status {
@@ -18,6 +23,29 @@ pub(super) fn invalid(field: &str, message: &str) -> Status {
 /// Too much at once.
 pub(super) fn exhausted(message: &str, delay: Duration) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, ErrorDetails::with_retry_info(Some(delay)))
+}
+
+/// Something that this caller may not ask for. `rule` names what forbids it.
+pub(super) fn denied(rule: &str, message: &str) -> Status {
+    let details = ErrorDetails::with_error_info(rule, DOMAIN, HashMap::new());
+    Status::with_error_details(Code::PermissionDenied, format!("{message} (rule {rule})"), details)
+}
+
+/// The rule that an error names.
+pub(super) fn rule_of(status: &Status) -> String {
+    status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
+}
+
+/// More than this caller may have signed.
+pub(super) fn spent(spent: &Spent) -> Status {
+    let mut details = ErrorDetails::with_error_info(spent.rule, DOMAIN, HashMap::new());
+    details.set_retry_info(Some(spent.come_again));
+    Status::with_error_details(Code::ResourceExhausted, format!("{} (rule {})", spent.message, spent.rule), details)
+}
+
+/// The call's deadline is over.
+pub(super) fn too_late() -> Status {
+    Status::deadline_exceeded("the call's deadline is over; nothing of it was signed that is not in an answer")
 }
 
 /// The service is ending.
@@ -34,8 +62,11 @@ pub(super) fn of_item(error: ItemError) -> tonic_types::Status {
 }
 
 fn of_faults(faults: Faults) -> tonic_types::Status {
-    let code = if faults.iter().all(|fault| fault.rule == Rule::DscAvailable) {
+    let all_are = |rule| faults.iter().all(|fault| fault.rule == rule);
+    let code = if all_are(Rule::DscAvailable) {
         Code::FailedPrecondition
+    } else if all_are(Rule::CallerTypes) || all_are(Rule::PersonTypes) {
+        Code::PermissionDenied
     } else {
         Code::InvalidArgument
     };

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::Profile;
-use crate::domain::{CallerId, CertificateType, Faults, ItemId, Kid, Lane, NumericDate};
+use crate::domain::{CallerId, CertificateType, CertificateTypes, Fault, Faults, ItemId, Kid, Lane, NumericDate, Rule};
 use crate::encode::{CoseBytes, Hc1};
 use crate::token::TokenError;
 
@@ -20,8 +21,40 @@ pub struct BatchRequest {
     pub lane: Lane,
     /// Only say what is wrong; sign nothing.
     pub validate_only: bool,
+    /// What may be signed for whoever asks.
+    pub permits: Permits,
+    /// When the answer is of no use any more, where that is sooner than the signatures of a batch may take.
+    pub deadline: Option<Instant>,
     /// What to sign.
     pub items: Vec<BatchItem>,
+}
+
+/// The certificate types that may be signed for whoever asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Permits {
+    /// The caller's.
+    pub caller: CertificateTypes,
+    /// Those of the person behind the call.
+    pub person: CertificateTypes,
+}
+
+impl Permits {
+    /// Every type.
+    pub const ALL: Self = Self { caller: CertificateTypes::ANY, person: CertificateTypes::ANY };
+
+    /// Refuses a type that is not among them.
+    pub(super) fn check(self, kind: CertificateType) -> Result<(), Fault> {
+        let (rule, whose, types) = if !self.caller.allows(kind) {
+            (Rule::CallerTypes, "caller", self.caller)
+        } else if !self.person.allows(kind) {
+            (Rule::PersonTypes, "person's profession", self.person)
+        } else {
+            return Ok(());
+        };
+        let names: Vec<String> = types.iter().map(|kind| kind.to_string()).collect();
+        let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Err(Fault::new(kind.key(), rule, format!("a {kind} certificate; this {whose} may have signed: {has}")))
+    }
 }
 
 /// One payload. Its `item_id` is known to be well-formed and alone in its batch.

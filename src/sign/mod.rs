@@ -20,7 +20,7 @@ pub mod signer;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, SignFailure};
+pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Permits, SignFailure};
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
 pub use profile::{Durations, Profile};
 pub use route::{Route, Station};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::{BatchItem, Certificate, SignedForms};
+use super::batch::{BatchItem, Certificate, Permits, SignedForms};
 use super::keyring::{Keyring, Need};
 use super::profile::Profile;
 use super::route::{Binding, Route};
@@ -15,6 +15,7 @@ pub(super) struct BatchContext {
     pub(super) keyring: Arc<Keyring>,
     pub(super) profile: Arc<Profile>,
     pub(super) caller: CallerId,
+    pub(super) permits: Permits,
     pub(super) uvci_maker: UvciMaker,
     /// One reading of the clock a batch.
     pub(super) issued_at: NumericDate,
@@ -44,6 +45,7 @@ impl BatchContext {
         let make_uvci = || self.uvci_maker.make(profile.issuer, &self.caller, &item.item_id);
         let hcert = Hcert::parse(&item.payload, &profile.rulebook, self.issued_at, make_uvci)?;
         let kind = hcert.certificate_type();
+        self.permits.check(kind)?;
         let expires_at = self.expiry(kind, item.expires_at)?;
         let binding = self.keyring.select(&self.need(kind, expires_at), route)?;
         let uvci = hcert.uvci().to_owned();

@@ -26,7 +26,7 @@ pub struct Signer {
 }
 
 /// What an operator may set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignerSettings {
     /// How long the signatures of a batch may take, with every second try on other tokens.
     pub sign_timeout: Duration,
@@ -109,15 +109,18 @@ impl Signer {
 
     /// Signs a batch: one outcome an item, in order. One item's failure leaves the others.
     pub async fn sign_batch(&self, request: BatchRequest) -> Vec<ItemOutcome> {
-        let BatchRequest { caller, profile, lane, validate_only, items } = request;
+        let BatchRequest { caller, profile, lane, validate_only, permits, deadline, items } = request;
         let context = BatchContext {
             keyring: self.keyring.snapshot(),
             profile,
             caller,
+            permits,
             uvci_maker: self.uvci_maker.clone(),
             issued_at: self.clock.now(),
         };
-        let way = Way { lane, validate_only, context: Arc::new(context), deadline: Instant::now() + self.settings.sign_timeout };
+        let latest = Instant::now() + self.settings.sign_timeout;
+        let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
+        let way = Way { lane, validate_only, context: Arc::new(context), deadline };
         let mut items = items.into_iter();
         let slices = std::iter::from_fn(|| {
             let slice: Vec<BatchItem> = items.by_ref().take(SLICE_ITEMS).collect();
@@ -141,10 +144,13 @@ impl Signer {
             items.par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
         };
         let Some(prepared) = self.compute(way.lane, prepare).await else { return outcomes.0 };
+        // What is prepared too late is not signed: nobody waits for it any more.
+        let is_late = Instant::now() >= way.deadline;
         let mut good = Vec::with_capacity(count);
         for (place, item) in prepared.into_iter().enumerate() {
             match item {
                 Ok(item) if way.validate_only => outcomes.set(place, Ok(item.preview())),
+                Ok(_) if is_late => outcomes.fail(place, SignFailure::Timeout),
                 Ok(item) => good.push(Pending { place, item, tries: 0 }),
                 Err(error) => outcomes.set(place, Err(error)),
             }

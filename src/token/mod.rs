@@ -159,7 +159,7 @@ pub struct WantedKey {
 }
 
 /// How to reach a token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSpec {
     /// A name for messages and metrics.
     pub name: String,

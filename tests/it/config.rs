@@ -9,6 +9,7 @@ use sceau::config::Config;
 use sceau::domain::value_sets::{CodeStatus, ValueSet};
 use sceau::domain::{Rule, ValueSets};
 
+use crate::pki::Pki;
 use crate::support::{dev_folder, edit, read_endpoint, sceau};
 use crate::testdata::{read, testdata};
 
@@ -20,7 +21,10 @@ fn the_sample_configuration_is_whole() {
     fs::write(home.path().join("sceau.toml"), &sample).unwrap();
     fs::write(home.path().join("uvci.secret"), [b'x'; 32]).unwrap();
     fs::set_permissions(home.path().join("uvci.secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    Pki::new(home.path());
+    fs::copy(home.path().join("ca.pem"), home.path().join("clients-ca.pem")).unwrap();
     let config = Config::load(&home.path().join("sceau.toml")).unwrap_or_else(|error| panic!("{error}"));
+    assert!(config.tls.is_some() && config.callers.len() == 2);
     assert!(!config.tokens.is_empty() && !config.dscs.is_empty());
     let eu_2021 = config.profiles.iter().find(|profile| profile.name == "eu-2021").expect("the sample shows the profile");
     assert!(!eu_2021.rulebook.rules.contains(Rule::VerCurrent) && eu_2021.rulebook.rules.contains(Rule::DateReal));
@@ -39,7 +43,7 @@ fn the_sample_configuration_shows_every_key() {
     assert!(keys.len() > 25, "{keys:?}");
     let missing: Vec<&str> = keys
         .into_iter()
-        .filter(|key| !matches!(*key, "server" | "signing" | "tokens" | "dscs" | "profiles"))
+        .filter(|key| !matches!(*key, "server" | "signing" | "tokens" | "dscs" | "profiles" | "callers"))
         .filter(|key| !sample.contains(key))
         .collect();
     assert_eq!(missing, Vec::<&str>::new());

@@ -152,6 +152,8 @@ async fn sign(signer: &Signer, items: usize) -> Vec<ItemOutcome> {
         profile: profile("dcc"),
         lane: Lane::Bulk,
         validate_only: false,
+        permits: sceau::sign::Permits::ALL,
+        deadline: None,
         items: (0..items).map(item).collect(),
     };
     signer.sign_batch(request).await

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod access;
 mod bad_payloads;
 mod cli;
 mod config;
@@ -12,6 +13,7 @@ mod faulty_token;
 mod layering;
 mod load;
 mod modules;
+mod pki;
 mod probe;
 mod properties;
 mod recovery;

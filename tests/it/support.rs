@@ -8,7 +8,9 @@ use std::time::Duration;
 use sceau::custody::development::{DevelopmentCsca, DscRequest};
 use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CertificateType, Dsc, NumericDate, RuleSet, UvciMaker};
-use sceau::service::{Limits, Parts};
+use sceau::service::access::CallerSettings;
+use sceau::service::tls::LiveTls;
+use sceau::service::{Administration, Limits, Live, Parts};
 use sceau::sign::{Durations, Keyring, LiveKeyring, Profile, Signer, SignerSettings, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Token, TokenKey};
@@ -142,6 +144,15 @@ pub(crate) fn signer(token: Arc<dyn Token>, keys: &SoftwareToken, dscs: Vec<Dsc>
     signer_of(dscs.into_iter().enumerate().map(bind).collect(), settings)
 }
 
+/// A signer over DSCs as wanted, on keys in memory.
+pub(crate) fn signer_over(wanted: &[TestDsc], settings: SignerSettings) -> (Signer, Vec<Dsc>) {
+    let keys = SoftwareToken::with_keys(wanted.len());
+    let dscs = issue(&keys, wanted);
+    let keys = Arc::new(keys);
+    let token: Arc<dyn Token> = Arc::clone(&keys) as Arc<dyn Token>;
+    (signer(token, &keys, dscs.clone(), settings), dscs)
+}
+
 /// A signer over keys wherever they are.
 pub(crate) fn signer_of(keys: Vec<SigningKey>, settings: SignerSettings) -> Signer {
     let keyring = Arc::new(LiveKeyring::new(Keyring::new(keys.into_iter().map(Arc::new).collect()).unwrap()));
@@ -161,10 +172,18 @@ pub(crate) struct LocalServer {
 
 impl LocalServer {
     pub(crate) async fn start(signer: Signer, limits: Limits) -> Self {
+        let profiles = vec![profile("dcc"), profile("other")];
+        let live = Live::new(vec![CallerSettings::loopback()], profiles, limits, Arc::new(FixedClock(signing_time())));
+        Self::start_with(signer, live, None).await
+    }
+
+    /// With settings of its own, and behind TLS where there is a certificate.
+    pub(crate) async fn start_with(signer: Signer, live: Arc<Live>, tls: Option<Arc<LiveTls>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let endpoint = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let parts = Parts { signer: Arc::new(signer), profiles: vec![profile("dcc"), profile("other")], limits, admin: None };
+        let parts = Parts { signer: Arc::new(signer), live, tls, admin: Administration::default() };
         let shutdown = async move {
             let _ = stopped.await;
         };
@@ -174,11 +193,8 @@ impl LocalServer {
 
     /// With DSCs as wanted, on keys in memory.
     pub(crate) async fn with_dscs(wanted: &[TestDsc], limits: Limits) -> (Self, Vec<Dsc>) {
-        let keys = SoftwareToken::with_keys(wanted.len());
-        let dscs = issue(&keys, wanted);
-        let keys = Arc::new(keys);
-        let token: Arc<dyn Token> = Arc::clone(&keys) as Arc<dyn Token>;
-        (Self::start(signer(token, &keys, dscs.clone(), settings()), limits).await, dscs)
+        let (signer, dscs) = signer_over(wanted, settings());
+        (Self::start(signer, limits).await, dscs)
     }
 }
 

@@ -103,6 +103,7 @@ fn config_text(dir: &Path, module: &Path) -> String {
 
 [server]
 listen = "127.0.0.1:7443"
+plain_text_on_loopback = true
 
 [signing]
 uvci_secret_file = "{UVCI_SECRET}"

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &DevArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(&file)?;
-    super::serve::serve(&config, &file, args.listen)
+    super::serve::serve(config, &file, args.listen)
 }
 
 /// Makes the folder in a process of its own: this one will face the network and never loads the module; and SoftHSM finds its

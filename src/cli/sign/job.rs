@@ -21,6 +21,8 @@ const CHUNKS_IN_FLIGHT: usize = 4;
 const ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause that a service may ask for.
+const LONGEST_ASKED_PAUSE: Duration = Duration::from_secs(60);
 
 /// What this run did.
 pub(super) struct Tally {
@@ -55,7 +57,7 @@ impl Tally {
 
 /// Runs the job to its end, or to the first failure that is no item's fault; what is written until then is whole.
 pub(super) async fn run(args: &SignArgs, place: &Place, output: &mut Output, progress: &ProgressBar) -> anyhow::Result<Tally> {
-    let client = Client::connect(&args.endpoint).await?;
+    let client = Client::connect(&args.connection.connection()).await?;
     let chunks = input::read(&args.input, place.line, place.input_bytes, args.batch as usize)?;
     let caller = Caller { client, profile: args.profile.clone(), lane: args.lane.into(), validate_only: args.validate_only };
     let started = Instant::now();
@@ -140,7 +142,7 @@ struct Caller {
 }
 
 impl Caller {
-    async fn sign(mut self, chunk: anyhow::Result<Chunk>) -> anyhow::Result<SignedChunk> {
+    async fn sign(self, chunk: anyhow::Result<Chunk>) -> anyhow::Result<SignedChunk> {
         let Chunk { entries, input_bytes } = chunk?;
         let items = entries.iter().filter_map(|entry| entry.item.as_ref().ok().cloned()).collect();
         let results = self.results(items).await?;
@@ -162,7 +164,7 @@ impl Caller {
     }
 
     /// Signs items; those that the service failed to sign are tried again after a pause.
-    async fn results(&mut self, items: Vec<ClientItem>) -> Result<Vec<ClientResult>, ClientError> {
+    async fn results(&self, items: Vec<ClientItem>) -> Result<Vec<ClientResult>, ClientError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
@@ -182,7 +184,7 @@ impl Caller {
     }
 
     /// One call, again after a pause where the service is busy or away.
-    async fn call(&mut self, items: Vec<ClientItem>) -> Result<Vec<ClientResult>, ClientError> {
+    async fn call(&self, items: Vec<ClientItem>) -> Result<Vec<ClientResult>, ClientError> {
         let count = items.len();
         let mut attempt = 1;
         loop {
@@ -196,7 +198,12 @@ impl Caller {
                 Ok(results) if results.len() == count => return Ok(results),
                 Ok(results) => return Err(ClientError::Count { results: results.len(), items: count }),
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                    tokio::time::sleep(pause(attempt)).await;
+                    // The service knows best; but a day's quota that is used up is not waited for.
+                    let asked = error.retry_delay().unwrap_or_default();
+                    if asked > LONGEST_ASKED_PAUSE {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause(attempt).max(asked)).await;
                     attempt += 1;
                 }
                 Err(error) => return Err(error),

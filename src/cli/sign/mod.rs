@@ -15,6 +15,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::connection::ConnectionArgs;
 use crate::cli::{exit, ndjson};
 use crate::domain::Lane;
 use output::Output;
@@ -32,14 +33,15 @@ use resume::Place;
 Examples:
   sceau sign --endpoint http://127.0.0.1:7443 --in day.ndjson --out signed.ndjson --rejects refused.ndjson
   sceau sample --count 5 | sceau sign --endpoint http://127.0.0.1:7443 --in - --out -
+  sceau sign --endpoint https://sceau-1.example:7443 --endpoint https://sceau-2.example:7443 \
+      --ca ca.pem --certificate me.pem --key me.key --in day.ndjson --out signed.ndjson
   sceau sign --endpoint http://127.0.0.1:7443 --validate-only --in day.ndjson --out checked.ndjson
   sceau sign --endpoint http://127.0.0.1:7443 --profile dcc-ps256 --in - --out - < one.ndjson
 
 Exit codes: 0 every item is signed; 2 some were refused; 69 the service cannot be reached.")]
 pub(crate) struct SignArgs {
-    /// The service, like http://127.0.0.1:7443
-    #[arg(long, value_name = "URL")]
-    endpoint: String,
+    #[command(flatten)]
+    connection: ConnectionArgs,
     /// The profile; the service's default where absent
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     profile: String,

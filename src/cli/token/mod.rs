@@ -1,5 +1,6 @@
 //! `sceau token`: what an officer does about a token.
 
+mod place;
 mod probe;
 mod report;
 mod status;

@@ -1,7 +1,6 @@
 //! `sceau token status`: how the tokens of a running service are.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,34 +8,34 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::config::Config;
-use crate::service::admin::AdminClient;
+use super::place::PlaceArgs;
 use crate::token::{TokenStatus, WorkerStatus};
 
 /// Show how the tokens of the running service are.
 ///
-/// Asks the service on this machine over its admin socket, as the service's user or root: whether each token signs, why not, its
+/// Asks the service on this machine over its admin socket, as the service's user or root, or one over the network, as a caller
+/// with the role officer or operator: whether each token signs, why not, its
 /// worker processes, what a signature takes, and whether a refused PIN keeps it from logging in.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   sceau token status --config /etc/sceau/sceau.toml
+  sceau token status --endpoint https://sceau.example:7443 --ca ca.pem --certificate me.pem --key me.key
   sceau token status --config sceau.toml --json | jq '.tokens[] | select(.trouble)'
 
 Exit codes: 0 every token signs, 2 one does not, 69 no service runs.")]
 pub(super) struct StatusArgs {
-    /// The configuration file of the service
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Print one JSON document instead
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
+    let place = args.place.place()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let tokens = runtime.block_on(async { AdminClient::connect(&config.admin_socket).await?.tokens().await })?;
+    let tokens = runtime.block_on(async { place.connect().await?.tokens().await })?;
     let mut out = io::stdout().lock();
     if args.json {
         let tokens: Vec<Value> = tokens.iter().map(|(status, outstanding)| token_json(status, *outstanding)).collect();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
+use super::super::connection::{Connection, ConnectionError};
 use super::super::proto::v1;
 use super::super::proto::v1::admin_client;
 use crate::token::{TokenStatus, WorkerStatus};
@@ -35,9 +36,21 @@ pub enum AdminError {
         /// What the system said.
         reason: String,
     },
+    /// There is no connection over the network.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
     /// The service refused, or went away.
     #[error("the service answered: {}", .0.message())]
     Call(Box<Status>),
+}
+
+impl AdminError {
+    /// Whether the service does not let this caller ask that.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let Self::Call(status) = self else { return false };
+        matches!(status.code(), tonic::Code::PermissionDenied | tonic::Code::Unauthenticated)
+    }
 }
 
 impl AdminClient {
@@ -58,6 +71,14 @@ impl AdminClient {
         let endpoint = Endpoint::from_shared(format!("unix:{}", socket.display())).map_err(|_| absent())?;
         let channel = endpoint.timeout(TIMEOUT).connect().await.map_err(|_| absent())?;
         Ok(Self(admin_client::AdminClient::new(channel)))
+    }
+
+    /// Connects to a service over the network, as a caller with the role that a call asks for.
+    ///
+    /// # Errors
+    /// [`AdminError::Connection`].
+    pub async fn connect_over(connection: &Connection) -> Result<Self, AdminError> {
+        Ok(Self(admin_client::AdminClient::new(connection.open().await?.next().channel())))
     }
 
     /// How each token is, with the number of items on their way to it.

@@ -18,6 +18,7 @@ use tonic::transport::Server;
 use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
+use super::access::caller_of;
 use super::proto::v1;
 use super::proto::v1::admin_server::{self, AdminServer};
 use crate::sign::Station;
@@ -78,6 +79,11 @@ impl Drop for SocketFile {
     }
 }
 
+/// The same calls for the network, behind the guard: a role is asked for there.
+pub(super) fn service(tokens: Vec<AdminToken>) -> AdminServer<AdminService> {
+    AdminServer::new(AdminService { tokens })
+}
+
 /// Serves until `shutdown` is ready.
 pub(super) async fn run(socket: AdminSocket, tokens: Vec<AdminToken>, shutdown: impl Future<Output = ()>) {
     let AdminSocket { listener, file } = socket;
@@ -102,8 +108,9 @@ fn admit(request: Request<()>) -> Result<Request<()>, Status> {
     }
 }
 
+/// Serves `sceau.v1.Admin`.
 #[derive(Clone, Debug)]
-struct AdminService {
+pub(super) struct AdminService {
     tokens: Vec<AdminToken>,
 }
 
@@ -118,12 +125,13 @@ impl admin_server::Admin for AdminService {
         &self,
         request: Request<v1::UnlatchTokenRequest>,
     ) -> Result<Response<v1::UnlatchTokenResponse>, Status> {
+        let officer = caller_of(&request).map_or_else(|_| "of this machine".to_owned(), |caller| caller.id().as_str().to_owned());
         let name = request.into_inner().token;
         let token = self.tokens.iter().find(|token| token.token.status().name == name);
         let token = token.ok_or_else(|| Status::not_found(format!("the service has no token {name:?} in use")))?;
         let was_latched = token.token.unlatch().map_err(|error| Status::internal(format!("the latch stays: {error}")))?;
         if was_latched {
-            tracing::warn!(token = name, "an officer has taken the PIN latch off");
+            tracing::warn!(token = name, officer, "an officer has taken the PIN latch off");
         }
         Ok(Response::new(v1::UnlatchTokenResponse { was_latched }))
     }

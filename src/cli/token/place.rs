@@ -1,0 +1,49 @@
+//! Which service an officer asks: the one of this machine, by its configuration, or one over the network.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::connection::TlsArgs;
+use crate::config::Config;
+use crate::service::admin::{AdminClient, AdminError};
+
+/// The service of this machine, or one over the network.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "place", args = ["config", "endpoint"])]
+pub(super) struct PlaceArgs {
+    /// The configuration file of the service on this machine: it is asked over its admin socket
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A service over the network, like https://sceau.example:7443
+    #[arg(long, value_name = "URL", requires = "ca")]
+    endpoint: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// A service that is asked.
+pub(super) enum Place<'a> {
+    /// That of this machine.
+    Here { file: &'a Path, config: Box<Config> },
+    /// Another, by its connection.
+    Elsewhere(crate::service::client::Connection),
+}
+
+impl PlaceArgs {
+    pub(super) fn place(&self) -> anyhow::Result<Place<'_>> {
+        Ok(match (&self.config, &self.endpoint) {
+            (Some(file), _) => Place::Here { file, config: Box::new(Config::load(file)?) },
+            (None, endpoint) => Place::Elsewhere(self.tls.to(endpoint.iter().cloned().collect())),
+        })
+    }
+}
+
+impl Place<'_> {
+    pub(super) async fn connect(&self) -> Result<AdminClient, AdminError> {
+        match self {
+            Self::Here { config, .. } => AdminClient::connect(&config.admin_socket).await,
+            Self::Elsewhere(connection) => AdminClient::connect_over(connection).await,
+        }
+    }
+}

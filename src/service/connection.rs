@@ -1,0 +1,186 @@
+//! A client's way to a service: endpoints, and who it is to them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A replica that failed is left alone for so long, where there is another.
+const AWAY: Duration = Duration::from_secs(2);
+
+/// Where a service is, and with which certificate it is asked.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its replicas; one at least.
+    pub endpoints: Vec<String>,
+    /// The files of mutual TLS; absent: plain text.
+    pub tls: Option<ClientTls>,
+}
+
+/// The files of a client's TLS, all PEM.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    /// The CA of the service.
+    pub ca: PathBuf,
+    /// The client's certificate and its private key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name in the service's certificate, where it is not that of the endpoint.
+    pub server_name: Option<String>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The address is none.
+    #[error("{endpoint:?} is no endpoint; it is like https://sceau.example:7443, or http://127.0.0.1:7443 in plain text")]
+    Endpoint {
+        /// As given.
+        endpoint: String,
+    },
+    /// `https://` without a CA.
+    #[error("{endpoint} is asked over TLS, so it takes --ca, the CA of the service, and --certificate and --key, the caller's")]
+    NoCa {
+        /// As given.
+        endpoint: String,
+    },
+    /// A file cannot be read, or is not what it should be.
+    #[error("{}: {reason}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody answers, or the handshake failed.
+    #[error("cannot reach {endpoint}: {reason}")]
+    Connect {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ConnectionError {
+    /// Whether it was asked wrongly; otherwise the service is not there.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        !matches!(self, Self::Connect { .. })
+    }
+}
+
+/// The replicas of a service, each with a channel that connects when it is needed. Calls take turns among those that answer.
+#[derive(Clone, Debug)]
+pub(super) struct Replicas {
+    replicas: Arc<[Replica]>,
+    turn: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Replica {
+    endpoint: String,
+    channel: Channel,
+    away_until: Mutex<Option<Instant>>,
+}
+
+impl Connection {
+    /// Makes the channels, and connects to one of them, so that what is wrong is known at once.
+    pub(super) async fn open(&self) -> Result<Replicas, ConnectionError> {
+        let mut replicas = Vec::new();
+        let mut failure = None;
+        let mut is_reached = false;
+        for endpoint in &self.endpoints {
+            let target = self.target(endpoint)?;
+            let channel = target.connect_lazy();
+            let mut away_until = None;
+            if !is_reached {
+                match target.connect().await {
+                    Ok(_) => is_reached = true,
+                    Err(error) => {
+                        away_until = Instant::now().checked_add(AWAY);
+                        let reason = root_cause(&error);
+                        failure.get_or_insert(ConnectionError::Connect { endpoint: endpoint.clone(), reason });
+                    }
+                }
+            }
+            replicas.push(Replica { endpoint: endpoint.clone(), channel, away_until: Mutex::new(away_until) });
+        }
+        match failure {
+            Some(failure) if !is_reached => Err(failure),
+            _ => Ok(Replicas { replicas: replicas.into(), turn: Arc::default() }),
+        }
+    }
+
+    fn target(&self, endpoint: &str) -> Result<Endpoint, ConnectionError> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
+        let wrong = || ConnectionError::Endpoint { endpoint: endpoint.to_owned() };
+        let is_secret = url.starts_with("https://");
+        let target = Endpoint::from_shared(url).map_err(|_| wrong())?.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+        match &self.tls {
+            None if is_secret => Err(ConnectionError::NoCa { endpoint: endpoint.to_owned() }),
+            None => Ok(target),
+            Some(_) if !is_secret => Err(wrong()),
+            Some(tls) => target
+                .tls_config(tls.config()?)
+                .map_err(|error| ConnectionError::Connect { endpoint: endpoint.to_owned(), reason: root_cause(&error) }),
+        }
+    }
+}
+
+impl ClientTls {
+    fn config(&self) -> Result<ClientTlsConfig, ConnectionError> {
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|error| ConnectionError::File { path: path.clone(), reason: error.to_string() })
+        };
+        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&self.ca)?));
+        if let Some((certificate, key)) = &self.identity {
+            config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
+        }
+        if let Some(name) = &self.server_name {
+            config = config.domain_name(name);
+        }
+        Ok(config)
+    }
+}
+
+impl Replicas {
+    /// The replica whose turn it is, of those that are not away; where all are, the one whose turn it is.
+    pub(super) fn next(&self) -> &Replica {
+        let count = self.replicas.len();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let in_turn = || (0..count).map(|offset| &self.replicas[(turn + offset) % count]);
+        let now = Instant::now();
+        in_turn().find(|replica| !replica.is_away(now)).unwrap_or(&self.replicas[turn % count])
+    }
+}
+
+impl Replica {
+    pub(super) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// It did not answer: others are asked for a while.
+    pub(super) fn note_failure(&self) {
+        tracing::debug!(endpoint = self.endpoint, "the service does not answer here; others are asked for a while");
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now().checked_add(AWAY);
+    }
+
+    fn is_away(&self, now: Instant) -> bool {
+        self.away_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
+    }
+}
+
+/// The innermost reason: tonic says "transport error", the last source says "connection refused".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

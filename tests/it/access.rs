@@ -1,0 +1,271 @@
+//! Who may do what: every call, made by everybody.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+
+use sceau::domain::CertificateType;
+use sceau::domain::time::FixedClock;
+use sceau::service::access::{CallerSettings, Lanes, Role, Roles};
+use sceau::service::client::ClientTls;
+use sceau::service::proto::v1;
+use sceau::service::proto::v1::admin_client::AdminClient;
+use sceau::service::proto::v1::result::Outcome;
+use sceau::service::proto::v1::signer_client::SignerClient;
+use sceau::service::tls::LiveTls;
+use sceau::service::{Limits, Live};
+use tempfile::TempDir;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
+
+use crate::pki::{ClientCertificate, Pki};
+use crate::support::{LocalServer, TestDsc, profile, settings, signer_over, signing_time};
+
+const VACCINATION: &str = r#"{"ver":"1.3.0","nam":{"fn":"Wéa","gn":"Jeanne"},"dob":"1984-03-02","v":[{"tg":"840539006","vp":"1119349007",
+"mp":"EU/1/20/1528","ma":"ORG-100030215","dn":2,"sd":1,"dt":"2021-09-06","co":"FR","is":"DASS-NC"}]}"#;
+const TEST: &str = r#"{"ver":"1.3.0","nam":{"fn":"Wéa","gn":"Jeanne"},"dob":"1984-03-02","t":[{"tg":"840539006","tt":"LP6464-4",
+"sc":"2021-10-19T08:00:00+11:00","tr":"260415000","tc":"CHT","co":"FR","is":"DASS-NC"}]}"#;
+
+/// A service behind mutual TLS.
+struct Guarded {
+    server: LocalServer,
+    pki: Pki,
+    live: Arc<Live>,
+    tls: Arc<LiveTls>,
+    _home: TempDir,
+}
+
+fn caller(name: &str, roles: &[Role]) -> CallerSettings {
+    let identities = vec![format!("uri:spiffe://test/{name}").parse().unwrap()];
+    CallerSettings { name: name.to_owned(), identities, roles: Roles::of(roles), ..CallerSettings::loopback() }
+}
+
+impl Guarded {
+    async fn start(callers: Vec<CallerSettings>) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let pki = Pki::new(home.path());
+        let profiles = vec![profile("dcc"), profile("other")];
+        let live = Live::new(callers, profiles, Limits::default(), Arc::new(FixedClock(signing_time())));
+        let tls = LiveTls::new(pki.server().load().unwrap());
+        let (signer, _) = signer_over(&[TestDsc::default()], settings());
+        let server = LocalServer::start_with(signer, Arc::clone(&live), Some(Arc::clone(&tls))).await;
+        Self { server, pki, live, tls, _home: home }
+    }
+
+    fn client(&self, name: &str) -> ClientTls {
+        self.pki.client(name, ClientCertificate { uri: Some(&format!("spiffe://test/{name}")), ..ClientCertificate::default() })
+    }
+
+    async fn channel(&self, tls: &ClientTls) -> Channel {
+        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(std::fs::read(&tls.ca).unwrap()));
+        if let Some((certificate, key)) = &tls.identity {
+            config = config.identity(Identity::from_pem(std::fs::read(certificate).unwrap(), std::fs::read(key).unwrap()));
+        }
+        Endpoint::from_shared(self.server.endpoint.clone()).unwrap().tls_config(config).unwrap().connect_lazy()
+    }
+}
+
+fn batch(items: &[(&str, &str)]) -> v1::SignBatchRequest {
+    let item = |(id, payload): &(&str, &str)| v1::Item {
+        item_id: (*id).to_owned(),
+        payload_json: payload.as_bytes().to_vec().into(),
+        expires_at: None,
+    };
+    v1::SignBatchRequest { items: items.iter().map(item).collect(), ..Default::default() }
+}
+
+const CALLS: [&str; 8] =
+    ["SignBatch", "SignStream", "ListSigningCertificates", "ListTokens", "UnlatchToken", "Check", "Watch", "reflection"];
+
+/// Makes one call, and says what came of it.
+async fn call(channel: Channel, name: &str) -> Result<(), Status> {
+    let mut signer = SignerClient::new(channel.clone());
+    let mut admin = AdminClient::new(channel.clone());
+    let mut health = HealthClient::new(channel.clone());
+    let check = HealthCheckRequest { service: String::new() };
+    match name {
+        "SignBatch" => signer.sign_batch(batch(&[("a", VACCINATION)])).await.map(drop),
+        "SignStream" => {
+            let mut answers = signer.sign_stream(tokio_stream::iter([batch(&[("b", VACCINATION)])])).await?.into_inner();
+            answers.message().await.map(drop)
+        }
+        "ListSigningCertificates" => signer.list_signing_certificates(v1::ListSigningCertificatesRequest {}).await.map(drop),
+        "ListTokens" => admin.list_tokens(v1::ListTokensRequest {}).await.map(drop),
+        "UnlatchToken" => admin.unlatch_token(v1::UnlatchTokenRequest { token: "none".to_owned() }).await.map(drop),
+        "Check" => health.check(check).await.map(drop),
+        "Watch" => health.watch(check).await?.into_inner().message().await.map(drop),
+        "reflection" => reflection(channel).await,
+        other => panic!("{other}"),
+    }
+}
+
+async fn reflection(channel: Channel) -> Result<(), Status> {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+
+    let request =
+        ServerReflectionRequest { host: String::new(), message_request: Some(MessageRequest::ListServices(String::new())) };
+    let mut client = ServerReflectionClient::new(channel);
+    let mut answers = client.server_reflection_info(tokio_stream::iter([request])).await?.into_inner();
+    answers.message().await.map(drop)
+}
+
+/// What the table of the matrix says of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// The call was made.
+    Yes,
+    /// PERMISSION_DENIED.
+    Denied,
+    /// There was no connection.
+    NoConnection,
+}
+
+fn seen(result: &Result<(), Status>) -> Seen {
+    match result {
+        Ok(()) => Seen::Yes,
+        // It was asked, and there is no such token.
+        Err(status) if status.code() == Code::NotFound => Seen::Yes,
+        Err(status) if status.code() == Code::PermissionDenied => Seen::Denied,
+        Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) => Seen::NoConnection,
+        Err(status) => panic!("{status:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_made_by_those_who_may_and_by_nobody_else() {
+    use Seen::{Denied as D, NoConnection as N, Yes as Y};
+
+    let everyone = Role::ALL.map(|role| caller(role.name(), &[role])).to_vec();
+    let guarded = Guarded::start(everyone).await;
+    let foreign_home = tempfile::tempdir().unwrap();
+    let foreign = Pki::new(foreign_home.path());
+    let issuer = ClientCertificate { uri: Some("spiffe://test/issuer"), ..ClientCertificate::default() };
+    let foreigner = ClientTls { ca: guarded.pki.path("ca.pem"), ..foreign.client("issuer", issuer) };
+    let expired = guarded.pki.client("expired", ClientCertificate { has_expired: true, ..issuer });
+    let rows: [(&str, ClientTls, [Seen; 8]); 8] = [
+        ("no certificate", guarded.pki.nobody(), [N; 8]),
+        ("foreign CA", foreigner, [N; 8]),
+        ("expired", expired, [N; 8]),
+        ("wrong SAN", guarded.client("stranger"), [D; 8]),
+        ("issuer", guarded.client("issuer"), [Y, Y, Y, D, D, Y, Y, Y]),
+        ("officer", guarded.client("officer"), [D, D, Y, Y, Y, Y, Y, Y]),
+        ("auditor", guarded.client("auditor"), [D, D, Y, D, D, Y, Y, Y]),
+        ("operator", guarded.client("operator"), [D, D, Y, Y, D, Y, Y, Y]),
+    ];
+    let mut breaches = Vec::new();
+    println!("{:16} {}", "", CALLS.join(" "));
+    for (who, tls, wanted) in rows {
+        let mut line = format!("{who:16}");
+        for (name, wanted) in CALLS.into_iter().zip(wanted) {
+            let result = call(guarded.channel(&tls).await, name).await;
+            let seen = seen(&result);
+            line += &format!(" {seen:?}");
+            if seen != wanted {
+                breaches.push(format!("{who} {name}: {seen:?}, wanted {wanted:?} ({result:?})"));
+            }
+            if seen == D {
+                let details = result.unwrap_err().get_details_error_info().unwrap();
+                assert!(details.reason.starts_with("caller."), "{details:?}");
+            }
+        }
+        println!("{line}");
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_known_by_a_uri_a_dns_name_or_its_subject() {
+    let known = CallerSettings {
+        identities: ["uri:urn:nc:issuer", "dns:issuer.example", "subject:CN=Issuer"].map(|text| text.parse().unwrap()).to_vec(),
+        ..caller("issuer", &[Role::Issuer])
+    };
+    let guarded = Guarded::start(vec![known]).await;
+    let by = [
+        ClientCertificate { uri: Some("urn:nc:issuer"), ..ClientCertificate::default() },
+        ClientCertificate { dns: Some("Issuer.Example"), ..ClientCertificate::default() },
+        ClientCertificate { common_name: Some("Issuer"), ..ClientCertificate::default() },
+    ];
+    for (number, kind) in by.into_iter().enumerate() {
+        let tls = guarded.pki.client(&format!("client-{number}"), kind);
+        call(guarded.channel(&tls).await, "SignBatch").await.unwrap();
+    }
+    let other =
+        ClientCertificate { common_name: Some("issuer.example"), dns: Some("other.example"), ..ClientCertificate::default() };
+    let refused = call(guarded.channel(&guarded.pki.client("other", other)).await, "SignBatch").await.unwrap_err();
+    assert!(refused.message().contains("dns:other.example, subject:CN=issuer.example"), "{}", refused.message());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_may_not_ask_is_refused_by_the_name_of_the_rule() {
+    let narrow = CallerSettings {
+        profiles: Some(vec!["dcc".to_owned()]),
+        types: std::iter::once(CertificateType::Vaccination).collect(),
+        lanes: Lanes { interactive: true, bulk: false },
+        max_batch_items: NonZeroUsize::new(2),
+        items_per_day: NonZeroU32::new(3),
+        ..caller("issuer", &[Role::Issuer])
+    };
+    let guarded = Guarded::start(vec![narrow]).await;
+    let mut client = SignerClient::new(guarded.channel(&guarded.client("issuer")).await);
+    let one = batch(&[("a", VACCINATION)]);
+    let cases = [
+        (v1::SignBatchRequest { profile: "other".to_owned(), ..one.clone() }, "caller.profiles"),
+        (v1::SignBatchRequest { lane: v1::Lane::Bulk.into(), ..one.clone() }, "caller.lanes"),
+        (batch(&[("a", VACCINATION), ("b", VACCINATION), ("c", VACCINATION)]), "caller.max_batch_items"),
+    ];
+    for (request, rule) in cases {
+        let refused = client.sign_batch(request).await.unwrap_err();
+        assert_eq!((refused.code(), refused.get_details_error_info().unwrap().reason.as_str()), (Code::PermissionDenied, rule));
+    }
+    // A type is an item's own: its neighbour is signed.
+    let results = client.sign_batch(batch(&[("v", VACCINATION), ("t", TEST)])).await.unwrap().into_inner().results;
+    assert!(matches!(results[0].outcome, Some(Outcome::Certificate(_))));
+    let Some(Outcome::Error(error)) = &results[1].outcome else { panic!("{:?}", results[1]) };
+    assert_eq!(error.code, Code::PermissionDenied as i32);
+    client.sign_batch(one.clone()).await.unwrap();
+    let spent = client.sign_batch(one).await.unwrap_err();
+    assert_eq!(
+        (spent.code(), spent.get_details_error_info().unwrap().reason.as_str()),
+        (Code::ResourceExhausted, "caller.items_per_day")
+    );
+    assert!(spent.get_details_retry_info().unwrap().retry_delay.unwrap().as_secs() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_callers_and_of_the_certificate_holds_at_once_and_drops_no_connection() {
+    let guarded = Guarded::start(vec![caller("issuer", &[Role::Issuer])]).await;
+    let tls = guarded.client("issuer");
+    let open = guarded.channel(&tls).await;
+    call(open.clone(), "SignBatch").await.unwrap();
+    guarded.pki.renew_server();
+    guarded.tls.replace(guarded.pki.server().load().unwrap());
+    call(open.clone(), "SignBatch").await.unwrap();
+    call(guarded.channel(&tls).await, "SignBatch").await.unwrap();
+    let profiles = guarded.live.profiles().iter().map(Arc::clone).collect();
+    guarded.live.replace(vec![caller("issuer", &[Role::Auditor])], profiles, Limits::default());
+    assert_eq!(call(open.clone(), "SignBatch").await.unwrap_err().code(), Code::PermissionDenied);
+    call(open, "ListSigningCertificates").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_with_a_rate_is_refused_past_it_and_a_stream_is_held_back() {
+    let slow = CallerSettings { items_per_second: NonZeroU32::new(20), ..caller("issuer", &[Role::Issuer]) };
+    let guarded = Guarded::start(vec![slow]).await;
+    let mut client = SignerClient::new(guarded.channel(&guarded.client("issuer")).await);
+    let ids: Vec<String> = (0..20).map(|n| format!("i-{n}")).collect();
+    let full: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), VACCINATION)).collect();
+    client.sign_batch(batch(&full)).await.unwrap();
+    let spent = client.sign_batch(batch(&full)).await.unwrap_err();
+    assert_eq!(spent.get_details_error_info().unwrap().reason, "caller.items_per_second");
+    let chunks = [batch(&full[..10]), batch(&full[10..])];
+    let mut answers = client.sign_stream(tokio_stream::iter(chunks)).await.unwrap().into_inner();
+    let mut signed = 0;
+    while let Some(answer) = answers.message().await.unwrap() {
+        signed += answer.results.len();
+    }
+    assert_eq!(signed, 20);
+}
