@@ -12,7 +12,7 @@
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble |
 //! | [`custody`] | the life of a DSC; so far the CSCA of development; the only room that names rcgen |
-//! | [`service`] | the gRPC edge: admission, conversion, status codes, health; the only room that names tonic and prost |
+//! | [`service`] | the gRPC edge: admission, the person behind a call, conversion, status codes, health; the only room that names tonic, prost, rustls and hyper |
 //! | [`config`] | TOML to a checked `Config` |
 //! | [`cli`] | one file or folder a subcommand |
 //!

@@ -1,7 +1,6 @@
 //! A configuration that is read again while the service runs: what of it takes effect, and what waits for a restart.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::config::Config;
 use crate::service::Live;
@@ -35,7 +34,7 @@ impl Reload<'_> {
             }
         }
         let waits = self.waits_for_a_restart(&next);
-        self.live.replace(next.callers.clone(), next.profiles.iter().map(Arc::clone).collect(), next.limits);
+        self.live.replace(next.live());
         tracing::info!(
             callers = next.callers.len(),
             profiles = next.profiles.len(),

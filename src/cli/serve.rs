@@ -73,6 +73,7 @@ pub(crate) fn serve(config: Config, file: &Path, listen: SocketAddr) -> anyhow::
             .with_context(|| format!("cannot go on with the day's counts in {}", state_dir.display()))?;
         let live = Arc::clone(&parts.live);
         let counting = tokio::spawn(keep_counts(counts.clone(), Arc::clone(&live)));
+        live.read_person_keys().await;
         let reloading = tokio::spawn(reload_at_each(hangup, config, file.to_owned(), Arc::clone(&parts.live), parts.tls.clone()));
         let served = service::run(listener, shutdown, parts).await.context("the transport failed");
         reloading.abort();
@@ -90,6 +91,7 @@ async fn reload_at_each(mut hangup: Signal, config: Config, file: PathBuf, live:
     while hangup.recv().await.is_some() {
         tracing::info!(file = %file.display(), "SIGHUP: the configuration is read again");
         reload.run(&file);
+        live.read_person_keys().await;
     }
 }
 
@@ -119,7 +121,7 @@ fn assemble(config: &Config, file: &Path) -> anyhow::Result<Parts> {
     let keyring = Arc::new(LiveKeyring::new(keyring));
     let signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
-    let live = Live::new(config.callers.clone(), config.profiles.clone(), config.limits, clock);
+    let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
     Ok(Parts { signer: Arc::new(signer), live, tls, admin: Administration { socket: None, tokens } })
 }

@@ -45,7 +45,13 @@ impl Check<'_> {
     }
 
     /// The callers; in plain text one is there without being named, which may have anything signed.
-    pub(super) fn callers(&mut self, sections: Vec<CallerSection>, profiles: &[String], is_plain: bool) -> Vec<CallerSettings> {
+    pub(super) fn callers(
+        &mut self,
+        sections: Vec<CallerSection>,
+        profiles: &[String],
+        is_plain: bool,
+        has_person: bool,
+    ) -> Vec<CallerSettings> {
         if sections.is_empty() {
             if is_plain {
                 return vec![CallerSettings::loopback()];
@@ -55,6 +61,12 @@ impl Check<'_> {
         let callers: Vec<CallerSettings> =
             sections.into_iter().filter_map(|section| self.caller(section, profiles, is_plain)).collect();
         self.check_identities(&callers);
+        for caller in callers.iter().filter(|caller| caller.person != PersonDemand::None && !has_person) {
+            self.problem(format!(
+                "caller {:?}: its calls bring a person, and there is no [person] that says how one is known",
+                caller.name
+            ));
+        }
         callers
     }
 
@@ -86,7 +98,8 @@ impl Check<'_> {
         for profile in section.profiles.iter().flatten().filter(|profile| !profiles.contains(profile)) {
             self.problem(format!("caller {name:?}: there is no profile {profile:?}; there are {}", profiles.join(", ")));
         }
-        let types = section.types.map_or(CertificateTypes::ANY, |keys| self.types(&format!("caller {name:?}: types"), &keys));
+        let types =
+            section.types.map_or(CertificateTypes::ANY, |keys| self.certificate_types(&format!("caller {name:?}: types"), &keys));
         let lanes = section.lanes.map_or(Lanes::ALL, |lanes| Lanes {
             interactive: lanes.contains(&Lane::Interactive),
             bulk: lanes.contains(&Lane::Bulk),
@@ -121,12 +134,14 @@ impl Check<'_> {
     }
 
     /// Certificate types by their keys, `v`, `t` and `r`.
-    pub(super) fn types(&mut self, place: &str, keys: &[String]) -> CertificateTypes {
+    pub(super) fn certificate_types(&mut self, place: &str, keys: &[String]) -> CertificateTypes {
         let mut types = Vec::new();
         for key in keys {
             match CertificateType::ALL.into_iter().find(|kind| kind.key() == key) {
                 Some(kind) => types.push(kind),
-                None => self.problem(format!("{place}: there is no type {key:?}; there are \"v\", \"t\" and \"r\"")),
+                None => {
+                    self.problem(format!("{place} has {key:?}; a type is \"v\" (vaccination), \"t\" (test) or \"r\" (recovery)"))
+                }
             }
         }
         types.into_iter().collect()

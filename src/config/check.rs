@@ -81,11 +81,14 @@ impl<'p> Check<'p> {
         let admin_socket = self.dir.join(admin_socket);
         self.check_admin_socket(&admin_socket, &self.dir.join(&file.server.state_dir), &tokens);
         let profile_names: Vec<String> = file.profiles.iter().map(|profile| profile.name.clone()).collect();
-        let callers = self.callers(file.callers, &profile_names, file.server.tls.is_none());
+        let has_person = file.person.is_some();
+        let person = file.person.and_then(|section| self.person(section));
+        let callers = self.callers(file.callers, &profile_names, file.server.tls.is_none(), has_person);
         Some(Config {
             listen: file.server.listen,
             tls,
             callers,
+            person,
             admin_socket,
             state_dir: self.dir.join(&file.server.state_dir),
             limits,
@@ -97,6 +100,7 @@ impl<'p> Check<'p> {
         })
     }
 
+    /// What relative paths begin from.
     pub(super) const fn dir(&self) -> &Path {
         self.dir
     }

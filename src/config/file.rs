@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::domain::{Algorithm, Lane, Rulebook};
 use crate::service::Limits;
+use crate::service::person::{JwtAlgorithm, PersonSettings};
 use crate::token::KeyAttribute;
 
 #[derive(Debug, Deserialize)]
@@ -26,6 +27,7 @@ pub(super) struct File {
     pub(super) profiles: Vec<ProfileSection>,
     #[serde(default, rename = "caller")]
     pub(super) callers: Vec<CallerSection>,
+    pub(super) person: Option<PersonSection>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -221,6 +223,50 @@ pub(super) struct ProfileSection {
     pub(super) vaccination_days: u32,
     pub(super) test_days: u32,
     pub(super) recovery_days: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PersonSection {
+    pub(super) jwks_file: Option<PathBuf>,
+    pub(super) jwks_url: Option<String>,
+    pub(super) jwks_ca: Option<PathBuf>,
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    #[serde(default = "default_algorithms")]
+    pub(super) algorithms: Vec<JwtAlgorithm>,
+    pub(super) typ: Option<String>,
+    #[serde(default = "default_header")]
+    pub(super) header: String,
+    #[serde(default = "default_leeway_seconds")]
+    pub(super) leeway_seconds: u64,
+    #[serde(default = "default_max_stale_seconds")]
+    pub(super) max_stale_seconds: u64,
+    pub(super) profession_claim: String,
+    #[serde(default = "default_subject_claim")]
+    pub(super) subject_claim: String,
+    pub(super) subject_secret_file: PathBuf,
+    pub(super) professions: BTreeMap<String, Vec<String>>,
+}
+
+fn default_algorithms() -> Vec<JwtAlgorithm> {
+    JwtAlgorithm::DEFAULT.to_vec()
+}
+
+fn default_header() -> String {
+    PersonSettings::DEFAULT_HEADER.to_owned()
+}
+
+const fn default_leeway_seconds() -> u64 {
+    30
+}
+
+const fn default_max_stale_seconds() -> u64 {
+    3_600
+}
+
+fn default_subject_claim() -> String {
+    "sub".to_owned()
 }
 
 /// Where a profile's rules begin.

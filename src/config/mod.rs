@@ -5,15 +5,17 @@
 mod callers;
 mod check;
 mod file;
+mod person;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::UvciMaker;
-use crate::service::Limits;
 use crate::service::access::CallerSettings;
+use crate::service::person::PersonSettings;
 use crate::service::tls::TlsFiles;
+use crate::service::{Limits, LiveSettings};
 use crate::sign::{Profile, SignerSettings};
 use crate::token::TokenSpec;
 use check::Check;
@@ -44,6 +46,8 @@ pub struct Config {
     pub dscs: Vec<DscFile>,
     /// The profiles; the first is the default.
     pub profiles: Vec<Arc<Profile>>,
+    /// How the persons behind calls are verified; absent where no call brings one.
+    pub person: Option<PersonSettings>,
 }
 
 /// A DSC's certificate and the tokens that hold its key.
@@ -74,6 +78,17 @@ impl Config {
         check.end(path, config)
     }
 
+    /// What of it can be changed while the service runs.
+    #[must_use]
+    pub fn live(&self) -> LiveSettings {
+        LiveSettings {
+            callers: self.callers.clone(),
+            person: self.person.clone(),
+            profiles: self.profiles.clone(),
+            limits: self.limits,
+        }
+    }
+
     /// Takes back from an earlier configuration what only a restart changes.
     pub(crate) fn keep_what_waits(&mut self, before: Self) {
         let limits = Limits {
@@ -83,6 +98,7 @@ impl Config {
         };
         let next = std::mem::replace(self, before);
         self.callers = next.callers;
+        self.person = next.person;
         self.profiles = next.profiles;
         self.limits = limits;
     }

@@ -1,20 +1,35 @@
-//! What of the service can be changed while it runs: callers, profiles, limits.
+//! What of the service can be changed while it runs: callers, how persons are known, profiles, limits.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tonic::Status;
 
 use super::access::{Access, CallerSettings};
 use super::admission::Admission;
+use super::person::{PersonSettings, PersonVerifier};
 use super::{Limits, status};
 use crate::domain::{Clock, NumericDate};
 use crate::sign::Profile;
 
+/// What can be changed.
+#[derive(Clone, Debug)]
+pub struct LiveSettings {
+    /// Who may call.
+    pub callers: Vec<CallerSettings>,
+    /// How the person behind a call is known; absent: no call brings one.
+    pub person: Option<PersonSettings>,
+    /// How to issue; the first is the default.
+    pub profiles: Vec<Arc<Profile>>,
+    /// What one call may ask, and how much may wait.
+    pub limits: Limits,
+}
+
 /// The settings in force. A call takes those of its moment; a change swaps pointers, and calls in work keep what they began with.
 pub struct Live {
     access: ArcSwap<Access>,
+    person: ArcSwapOption<PersonVerifier>,
     profiles: ArcSwap<Vec<Arc<Profile>>>,
     limits: ArcSwap<Limits>,
     admission: Admission,
@@ -22,11 +37,13 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts with settings. Of the profiles the first is the default.
+    /// Starts with settings.
     #[must_use]
-    pub fn new(callers: Vec<CallerSettings>, profiles: Vec<Arc<Profile>>, limits: Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(settings: LiveSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let LiveSettings { callers, person, profiles, limits } = settings;
         Arc::new(Self {
             access: ArcSwap::from_pointee(Access::new(callers)),
+            person: ArcSwapOption::new(person.map(|settings| Arc::new(PersonVerifier::new(settings)))),
             profiles: ArcSwap::from_pointee(profiles),
             limits: ArcSwap::from_pointee(limits),
             admission: Admission::new(limits),
@@ -35,11 +52,32 @@ impl Live {
     }
 
     /// Puts other settings in force. The largest message and the number of connections stay as they were.
-    pub fn replace(&self, callers: Vec<CallerSettings>, profiles: Vec<Arc<Profile>>, limits: Limits) {
+    pub fn replace(&self, settings: LiveSettings) {
+        let LiveSettings { callers, person, profiles, limits } = settings;
         self.access.store(Arc::new(self.access.load().succeeded_by(callers)));
+        let before = self.person();
+        let verifier = |settings| match &before {
+            Some(before) => before.with_settings(settings),
+            None => PersonVerifier::new(settings),
+        };
+        self.person.store(person.map(|settings| Arc::new(verifier(settings))));
         self.profiles.store(Arc::new(profiles));
         self.limits.store(Arc::new(limits));
         self.admission.set_limits(limits);
+    }
+
+    /// Reads the keys by which persons are known, so that what is wrong with them shows now and not at the first call.
+    pub async fn read_person_keys(&self) {
+        let Some(verifier) = self.person() else { return };
+        match verifier.read_keys().await {
+            Ok(keys) => tracing::info!(keys, "the keys by which persons are known"),
+            Err(error) => tracing::error!(%error, "calls that bring a person are refused until the keys can be read"),
+        }
+    }
+
+    /// Who verifies the person behind a call.
+    pub(super) fn person(&self) -> Option<Arc<PersonVerifier>> {
+        self.person.load_full()
     }
 
     /// The callers.

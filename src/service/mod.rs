@@ -1,5 +1,5 @@
-//! The gRPC edge: connections, callers, admission, conversion, status codes, health, reflection. The only room that names tonic
-//! and prost.
+//! The gRPC edge: connections, callers, the person behind a call, admission, conversion, status codes, health, reflection. The
+//! only room that names tonic, prost, rustls and hyper.
 
 pub mod access;
 pub mod admin;
@@ -10,6 +10,7 @@ mod convert;
 mod deadline;
 mod listener;
 mod live;
+pub mod person;
 pub mod proto;
 mod server;
 mod signer;
@@ -17,5 +18,5 @@ mod status;
 pub mod tls;
 
 pub use admission::Limits;
-pub use live::Live;
+pub use live::{Live, LiveSettings};
 pub use server::{Administration, Parts, run};

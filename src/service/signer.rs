@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status, Streaming};
+use zeroize::Zeroizing;
 
 use super::access::{Caller, PersonDemand, caller_of};
 use super::convert::{self, Intake};
@@ -31,17 +32,15 @@ pub(super) struct SignerService {
 }
 
 /// Who makes a call, and how long its answer is of use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Call {
     caller: Arc<Caller>,
+    /// What says which person is behind it, where the caller's calls bring one.
+    jwt: Option<Zeroizing<String>>,
     deadline: Option<Instant>,
 }
 
 impl Call {
-    fn of<T>(request: &Request<T>) -> Result<Self, Status> {
-        Ok(Self { caller: caller_of(request)?, deadline: deadline_of(request.metadata(), Instant::now()) })
-    }
-
     /// What is left of the deadline.
     fn patience(&self) -> Result<Option<Duration>, Status> {
         let left = |deadline: Instant| deadline.checked_duration_since(Instant::now()).ok_or_else(status::too_late);
@@ -72,7 +71,7 @@ impl SignerService {
         let profile = self.live.profile(&request.profile)?;
         check_size(count, self.live.limits().max_batch_items)?;
         caller.check(&profile.name, lane, count).inspect_err(|refusal| note_refusal(caller, refusal))?;
-        let person = person_types(caller)?;
+        let person = self.person_types(call).await.inspect_err(|refusal| note_refusal(caller, refusal))?;
         let admission = self.live.admission();
         let waiting = match when_full {
             WhenFull::Refuse => {
@@ -101,6 +100,34 @@ impl SignerService {
         Ok(results.answer(outcomes, options.want_cose))
     }
 
+    fn call<T>(&self, request: &Request<T>) -> Result<Call, Status> {
+        let caller = caller_of(request)?;
+        let jwt = match self.live.person() {
+            Some(verifier) if caller.person() != PersonDemand::None => verifier
+                .jwt_of(request.metadata())
+                .map_err(Status::from)
+                .inspect_err(|refusal| note_refusal(&caller, refusal))?
+                .map(|jwt| Zeroizing::new(jwt.to_owned())),
+            _ => None,
+        };
+        Ok(Call { caller, jwt, deadline: deadline_of(request.metadata(), Instant::now()) })
+    }
+
+    /// The types that the person behind a call may issue. A chunk of a stream is asked as its call was: a JWT ends.
+    async fn person_types(&self, call: &Call) -> Result<CertificateTypes, Status> {
+        match (&call.jwt, self.live.person(), call.caller.person()) {
+            (Some(jwt), Some(verifier), _) => {
+                let person = verifier.verify(jwt, self.live.now()).await?;
+                tracing::debug!(caller = call.caller.id().as_str(), person = %person.pseudonym, "person known");
+                Ok(person.types)
+            }
+            (_, _, PersonDemand::Required) => {
+                Err(status::denied("caller.person", "this caller's calls bring the JWT of a person, and this one has none"))
+            }
+            _ => Ok(CertificateTypes::ANY),
+        }
+    }
+
     fn take_quota(&self, caller: &Caller, items: usize) -> Result<(), Status> {
         caller.quota().take(items, self.live.now()).map_err(|spent| {
             let refusal = status::spent(&spent);
@@ -124,18 +151,6 @@ impl SignerService {
     }
 }
 
-/// The types that the person behind a call may issue.
-fn person_types(caller: &Caller) -> Result<CertificateTypes, Status> {
-    match caller.person() {
-        PersonDemand::None | PersonDemand::Optional => Ok(CertificateTypes::ANY),
-        PersonDemand::Required => {
-            let refusal = status::denied("caller.person", "this caller's calls need the token of a person");
-            note_refusal(caller, &refusal);
-            Err(refusal)
-        }
-    }
-}
-
 /// Refuses a batch that no waiting would help.
 fn check_size(items: usize, max: usize) -> Result<(), Status> {
     match items {
@@ -153,7 +168,7 @@ fn note_refusal(caller: &Caller, refusal: &Status) {
 #[tonic::async_trait]
 impl signer_server::Signer for SignerService {
     async fn sign_batch(&self, request: Request<v1::SignBatchRequest>) -> Result<Response<v1::SignBatchResponse>, Status> {
-        let call = Call::of(&request)?;
+        let call = self.call(&request)?;
         self.sign(&call, request.into_inner(), WhenFull::Refuse).await.map(Response::new)
     }
 
@@ -163,7 +178,7 @@ impl signer_server::Signer for SignerService {
         &self,
         request: Request<Streaming<v1::SignBatchRequest>>,
     ) -> Result<Response<Self::SignStreamStream>, Status> {
-        let (service, call) = (self.clone(), Call::of(&request)?);
+        let (service, call) = (self.clone(), self.call(&request)?);
         let answers = request.into_inner().map(move |chunk| {
             let (service, call) = (service.clone(), call.clone());
             async move { service.sign(&call, chunk?, WhenFull::Wait).await }

@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, RpcStatusExt, StatusExt};
 
 use super::access::Spent;
+use super::person::{ClaimError, PersonError};
 use crate::domain::{Faults, Rule};
 use crate::sign::{ItemError, SignFailure};
 use crate::token::Disposition;
@@ -46,6 +47,25 @@ pub(super) fn spent(spent: &Spent) -> Status {
 /// The call's deadline is over.
 pub(super) fn too_late() -> Status {
     Status::deadline_exceeded("the call's deadline is over; nothing of it was signed that is not in an answer")
+}
+
+/// When the issuer's keys are asked for again.
+const KEYS_DELAY: Duration = Duration::from_secs(5);
+
+impl From<PersonError> for Status {
+    fn from(error: PersonError) -> Self {
+        let message = error.to_string();
+        let (code, details) = match &error {
+            PersonError::NoKeys => (Code::Unavailable, ErrorDetails::with_retry_info(Some(KEYS_DELAY))),
+            PersonError::Claims(ClaimError::NoProfession { .. }) => (Code::PermissionDenied, rule(&error)),
+            _ => (Code::Unauthenticated, rule(&error)),
+        };
+        Self::with_error_details(code, message, details)
+    }
+}
+
+fn rule(error: &PersonError) -> ErrorDetails {
+    ErrorDetails::with_error_info(error.rule(), DOMAIN, HashMap::new())
 }
 
 /// The service is ending.

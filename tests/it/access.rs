@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use sceau::domain::CertificateType;
 use sceau::domain::time::FixedClock;
-use sceau::service::access::{CallerSettings, Lanes, Role, Roles};
+use sceau::service::access::{CallerSettings, Lanes, PersonDemand, Role, Roles};
 use sceau::service::client::ClientTls;
+use sceau::service::person::{KeySource, PersonSettings};
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::admin_client::AdminClient;
 use sceau::service::proto::v1::result::Outcome;
 use sceau::service::proto::v1::signer_client::SignerClient;
 use sceau::service::tls::LiveTls;
-use sceau::service::{Limits, Live};
+use sceau::service::{Limits, Live, LiveSettings};
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
@@ -20,6 +21,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
+use crate::jwt::{self, IssuerKey, jwks};
 use crate::pki::{ClientCertificate, Pki};
 use crate::support::{LocalServer, TestDsc, profile, settings, signer_over, signing_time};
 
@@ -42,12 +44,19 @@ fn caller(name: &str, roles: &[Role]) -> CallerSettings {
     CallerSettings { name: name.to_owned(), identities, roles: Roles::of(roles), ..CallerSettings::loopback() }
 }
 
+fn live_settings(callers: Vec<CallerSettings>, person: Option<PersonSettings>) -> LiveSettings {
+    LiveSettings { callers, person, profiles: vec![profile("dcc"), profile("other")], limits: Limits::default() }
+}
+
 impl Guarded {
     async fn start(callers: Vec<CallerSettings>) -> Self {
+        Self::start_with(callers, None).await
+    }
+
+    async fn start_with(callers: Vec<CallerSettings>, person: Option<PersonSettings>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let pki = Pki::new(home.path());
-        let profiles = vec![profile("dcc"), profile("other")];
-        let live = Live::new(callers, profiles, Limits::default(), Arc::new(FixedClock(signing_time())));
+        let live = Live::new(live_settings(callers, person), Arc::new(FixedClock(signing_time())));
         let tls = LiveTls::new(pki.server().load().unwrap());
         let (signer, _) = signer_over(&[TestDsc::default()], settings());
         let server = LocalServer::start_with(signer, Arc::clone(&live), Some(Arc::clone(&tls))).await;
@@ -245,8 +254,7 @@ async fn a_change_of_callers_and_of_the_certificate_holds_at_once_and_drops_no_c
     guarded.tls.replace(guarded.pki.server().load().unwrap());
     call(open.clone(), "SignBatch").await.unwrap();
     call(guarded.channel(&tls).await, "SignBatch").await.unwrap();
-    let profiles = guarded.live.profiles().iter().map(Arc::clone).collect();
-    guarded.live.replace(vec![caller("issuer", &[Role::Auditor])], profiles, Limits::default());
+    guarded.live.replace(live_settings(vec![caller("issuer", &[Role::Auditor])], None));
     assert_eq!(call(open.clone(), "SignBatch").await.unwrap_err().code(), Code::PermissionDenied);
     call(open, "ListSigningCertificates").await.unwrap();
 }
@@ -268,4 +276,57 @@ async fn a_caller_with_a_rate_is_refused_past_it_and_a_stream_is_held_back() {
         signed += answer.results.len();
     }
     assert_eq!(signed, 20);
+}
+
+/// Payloads of each type.
+const RECOVERY: &str = r#"{"ver":"1.3.0","nam":{"fn":"Wéa","gn":"Jeanne"},"dob":"1984-03-02","r":[{"tg":"840539006","fr":"2021-08-01",
+"co":"FR","is":"DASS-NC","df":"2021-08-12","du":"2022-01-28"}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profession_issues_its_types_and_whoever_has_none_issues_nothing() {
+    let (issuer, home) = (IssuerKey::p256("a"), tempfile::tempdir().unwrap());
+    let keys = home.path().join("issuer.jwks");
+    std::fs::write(&keys, jwks(&[&issuer])).unwrap();
+    let person = jwt::settings(KeySource::file(&keys).unwrap());
+    let callers = [("required", PersonDemand::Required), ("optional", PersonDemand::Optional), ("none", PersonDemand::None)]
+        .map(|(name, person)| CallerSettings { person, ..caller(name, &[Role::Issuer]) });
+    let guarded = Guarded::start_with(callers.to_vec(), Some(person)).await;
+    let now = signing_time().seconds();
+    let jwt_of = |profession: &str, seconds: i64| {
+        let mut claims = jwt::claims();
+        *claims.pointer_mut("/SubjectRefPro/exercices/0/codeProfession").unwrap() = profession.into();
+        for (claim, at) in [("exp", now + seconds), ("nbf", now - 600), ("iat", now - 600)] {
+            claims[claim] = at.into();
+        }
+        issuer.jwt_of(&claims)
+    };
+    let (expired, changed) = (jwt_of("10", -300), jwt_of("10", 60) + "A");
+    // Who, with which JWT; then the types that are signed, or the code of the call.
+    let rows: [(&str, Option<String>, Result<&str, Code>); 12] = [
+        ("required", Some(jwt_of("10", 60)), Ok("vtr")),
+        ("required", Some(jwt_of("21", 60)), Ok("t")),
+        ("required", Some(jwt_of("60", 60)), Ok("v")),
+        ("required", Some(jwt_of("99", 60)), Err(Code::PermissionDenied)),
+        ("required", Some(expired.clone()), Err(Code::Unauthenticated)),
+        ("required", Some(changed), Err(Code::Unauthenticated)),
+        ("required", None, Err(Code::PermissionDenied)),
+        ("optional", None, Ok("vtr")),
+        ("optional", Some(jwt_of("60", 60)), Ok("v")),
+        ("optional", Some(expired.clone()), Err(Code::Unauthenticated)),
+        ("none", None, Ok("vtr")),
+        ("none", Some(expired), Ok("vtr")),
+    ];
+    for (row, (who, jwt, wanted)) in rows.into_iter().enumerate() {
+        let mut client = SignerClient::new(guarded.channel(&guarded.client(who)).await);
+        let mut request = tonic::Request::new(batch(&[("v", VACCINATION), ("t", TEST), ("r", RECOVERY)]));
+        if let Some(jwt) = jwt {
+            request.metadata_mut().insert("authorization", format!("Bearer {jwt}").parse().unwrap());
+        }
+        let seen = client.sign_batch(request).await.map(|answer| {
+            let results = answer.into_inner().results;
+            let signed = results.iter().filter(|result| matches!(result.outcome, Some(Outcome::Certificate(_))));
+            signed.map(|result| result.item_id.clone()).collect::<String>()
+        });
+        assert_eq!(seen.map_err(|status| status.code()), wanted.map(str::to_owned), "row {row}: {who}");
+    }
 }

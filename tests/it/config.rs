@@ -43,7 +43,7 @@ fn the_sample_configuration_shows_every_key() {
     assert!(keys.len() > 25, "{keys:?}");
     let missing: Vec<&str> = keys
         .into_iter()
-        .filter(|key| !matches!(*key, "server" | "signing" | "tokens" | "dscs" | "profiles" | "callers"))
+        .filter(|key| !matches!(*key, "server" | "signing" | "tokens" | "dscs" | "profiles" | "callers" | "person"))
         .filter(|key| !sample.contains(key))
         .collect();
     assert_eq!(missing, Vec::<&str>::new());

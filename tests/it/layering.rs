@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 8] = [&["domain"], &["encode"], &["token"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
-const LIBRARIES: [(&str, &[&str]); 8] = [
+const LIBRARIES: [(&str, &[&str]); 11] = [
     ("cryptoki", &["token"]),
     ("tonic", &["service"]),
     ("prost", &["service"]),
     ("tower", &["service"]),
     ("tokio_rustls", &["service"]),
+    ("jsonwebtoken", &["service"]),
+    ("hyper", &["service"]),
+    ("rustls", &["service"]),
     ("rcgen", &["custody"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),

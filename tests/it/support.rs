@@ -10,7 +10,7 @@ use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CertificateType, Dsc, NumericDate, RuleSet, UvciMaker};
 use sceau::service::access::CallerSettings;
 use sceau::service::tls::LiveTls;
-use sceau::service::{Administration, Limits, Live, Parts};
+use sceau::service::{Administration, Limits, Live, LiveSettings, Parts};
 use sceau::sign::{Durations, Keyring, LiveKeyring, Profile, Signer, SignerSettings, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Token, TokenKey};
@@ -173,7 +173,8 @@ pub(crate) struct LocalServer {
 impl LocalServer {
     pub(crate) async fn start(signer: Signer, limits: Limits) -> Self {
         let profiles = vec![profile("dcc"), profile("other")];
-        let live = Live::new(vec![CallerSettings::loopback()], profiles, limits, Arc::new(FixedClock(signing_time())));
+        let settings = LiveSettings { callers: vec![CallerSettings::loopback()], person: None, profiles, limits };
+        let live = Live::new(settings, Arc::new(FixedClock(signing_time())));
         Self::start_with(signer, live, None).await
     }
 
