@@ -10,10 +10,10 @@
 //! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; parsed, so valid by construction; no I/O |
 //! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; pure functions |
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
-//! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble |
+//! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; readiness |
 //! | [`custody`] | the life of a DSC; so far the CSCA of development; the only room that names rcgen |
-//! | [`service`] | the gRPC edge: admission, the person behind a call, conversion, status codes, health; the only room that names tonic, prost, rustls and hyper |
-//! | [`config`] | TOML to a checked `Config` |
+//! | [`service`] | the gRPC edge: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls and hyper |
+//! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
 //!
 //! Direction: `domain <- encode <- token <- sign <- custody <- service <- config <- cli <- bin`. tests/it/layering.rs reads the
@@ -43,6 +43,9 @@
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs
 //! - **A worker signs with the keys, for the purposes and at the rate of its own configuration,** whoever asks. token/thread.rs
 //! - **A session belongs to one thread; any failed call discards it; a refused PIN is never tried again.** token/
+//! - **A clock that has jumped signs nothing until an operator agrees,** across restarts too. sign/clock_guard.rs
+//! - **That the process lives is one thing, that a profile can sign another:** readiness comes from verified signatures.
+//!   tests/it/health.rs
 //! - **Every queue is bounded;** past its bound a call hears RESOURCE_EXHAUSTED with a delay, at once. tests/it/service.rs
 //! - **No unsafe code** in the library or the binary. tests/it/layering.rs
 //!

@@ -19,7 +19,8 @@ const NO_INPUT: u8 = 66;
 const UNAVAILABLE: u8 = 69;
 const IO: u8 = 74;
 const NO_PERMISSION: u8 = 77;
-const CONFIG: u8 = 78;
+/// The configuration is wrong.
+pub(crate) const CONFIG: u8 = 78;
 
 /// The code of an error, by its innermost known cause.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {

@@ -1,10 +1,14 @@
 //! The command line: one file, or folder, a subcommand.
 
+mod clock;
+mod config;
 mod connection;
 mod dev;
 mod encode;
 mod exit;
+mod inspect;
 mod ndjson;
+mod notify;
 mod open;
 mod qr;
 mod reload;
@@ -57,7 +61,9 @@ enum Command {
     Sample(sample::SampleArgs),
     Qr(qr::QrArgs),
     Rules(rules::RulesArgs),
+    Config(config::ConfigArgs),
     Token(token::TokenArgs),
+    Clock(clock::ClockArgs),
     #[command(hide = true)]
     TokenWorker(token_worker::TokenWorkerArgs),
 }
@@ -79,7 +85,9 @@ pub fn main() -> ExitCode {
         Command::Sample(args) => sample::run_to_stdout(args),
         Command::Qr(args) => qr::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::Config(args) => config::run(args),
         Command::Token(args) => token::run(args),
+        Command::Clock(args) => clock::run(args),
         Command::TokenWorker(args) => token_worker::run(args),
     };
     crate::token::finalize_modules();

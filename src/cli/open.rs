@@ -95,7 +95,8 @@ pub(crate) fn wanted(dscs: &[Dsc]) -> Vec<WantedKey> {
     dscs.iter().map(wanted).collect()
 }
 
-fn read_dsc(file: &DscFile) -> anyhow::Result<Dsc> {
+/// Reads one.
+pub(crate) fn read_dsc(file: &DscFile) -> anyhow::Result<Dsc> {
     let path = file.certificate.display();
     let bytes = std::fs::read(&file.certificate).with_context(|| format!("cannot read the DSC {path}"))?;
     let first_pem = std::str::from_utf8(&bytes).ok().and_then(|text| pem::certificates(text).next());

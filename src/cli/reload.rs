@@ -62,6 +62,8 @@ impl Reload<'_> {
         note(before.state_dir != next.state_dir, "server.state_dir");
         note(before.limits.max_request_bytes != next.limits.max_request_bytes, "server.max_request_bytes");
         note(before.limits.max_connections != next.limits.max_connections, "server.max_connections");
+        note(before.drain != next.drain, "server.drain_seconds, drain_delay_seconds");
+        note(before.max_clock_step != next.max_clock_step, "server.max_clock_step_seconds");
         note(before.signer != next.signer, "[signing] threads, sign_timeout_ms, skip_signature_check_at_own_risk");
         note(before.tokens != next.tokens, "[[token]]");
         note(before.dscs != next.dscs, "[[dsc]]");

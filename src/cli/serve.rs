@@ -3,29 +3,34 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use futures_util::future::select;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
+use super::inspect::inspect;
+use super::notify;
 use super::open::open_keyring;
 use super::reload::Reload;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::domain::{Clock, SystemClock};
 use crate::service::access::DayCounts;
 use crate::service::admin::AdminSocket;
 use crate::service::tls::LiveTls;
 use crate::service::{self, Administration, Live, Parts};
-use crate::sign::{LiveKeyring, Signer};
+use crate::sign::{ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer};
 
 /// Serve the signing API.
 ///
 /// Reads the configuration, opens the tokens, has every key prove that it belongs to its DSC, and serves gRPC until SIGTERM
-/// or SIGINT; calls that are in work are answered before it ends.
+/// or SIGINT; calls that are in work are answered before it ends. A second such signal ends it at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -64,22 +69,40 @@ pub(crate) fn serve(config: Config, file: &Path, listen: SocketAddr) -> anyhow::
             AdminSocket::bind(socket).with_context(|| format!("cannot listen on the admin socket {}", socket.display()))?;
         parts.admin.socket = Some(admin);
         // Before the address is told: whoever reads it may send a signal at once.
-        let shutdown = shutdown_signal()?;
+        let (shutdown, at_once) = signals()?;
         let hangup = signal(SignalKind::hangup())?;
-        announce(listener.local_addr()?, is_plain)?;
         let counts = DayCounts::at(state_dir.join("day-counts.json"));
         counts
             .resume(&parts.live.access())
             .with_context(|| format!("cannot go on with the day's counts in {}", state_dir.display()))?;
         let live = Arc::clone(&parts.live);
-        let counting = tokio::spawn(keep_counts(counts.clone(), Arc::clone(&live)));
         live.read_person_keys().await;
-        let reloading = tokio::spawn(reload_at_each(hangup, config, file.to_owned(), Arc::clone(&parts.live), parts.tls.clone()));
-        let served = service::run(listener, shutdown, parts).await.context("the transport failed");
+        let counting = tokio::spawn(keep_counts(counts.clone(), Arc::clone(&live)));
+        let status = notify::tell_status(Arc::clone(&parts.signer), Arc::clone(&live));
+        announce(listener.local_addr()?, is_plain)?;
+        notify::ready();
+        let reloading = tokio::spawn(reload_at_each(hangup, config, file.to_owned(), Arc::clone(&live), parts.tls.clone()));
+        let stopping = async move {
+            let status = pin!(status);
+            let shutdown = pin!(shutdown);
+            select(status, shutdown).await;
+            notify::stopping();
+        };
+        let is_drained = tokio::select! {
+            ended = service::run(listener, stopping, parts) => {
+                ended.context("the transport failed")?;
+                true
+            }
+            () = at_once => false,
+            () = notify::feed_watchdog() => false,
+        };
         reloading.abort();
         counting.abort();
         save_counts(&counts, &live);
-        served?;
+        if !is_drained {
+            tracing::warn!("a second signal: ended at once; calls in work are dropped");
+            return Ok(ExitCode::FAILURE);
+        }
         tracing::info!("ended");
         Ok(ExitCode::SUCCESS)
     })
@@ -90,8 +113,10 @@ async fn reload_at_each(mut hangup: Signal, config: Config, file: PathBuf, live:
     let mut reload = Reload { config, live: &live, tls: tls.as_deref() };
     while hangup.recv().await.is_some() {
         tracing::info!(file = %file.display(), "SIGHUP: the configuration is read again");
+        notify::reloading();
         reload.run(&file);
         live.read_person_keys().await;
+        notify::ready();
     }
 }
 
@@ -116,14 +141,26 @@ fn assemble(config: &Config, file: &Path) -> anyhow::Result<Parts> {
     if !config.signer.check_signatures {
         tracing::warn!("signatures leave UNCHECKED: skip_signature_check_at_own_risk is set");
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    check_files(config, file)?;
+    let file_of_clock = ClockFile::at(config.clock_file.clone());
+    let guard = Arc::new(ClockGuard::new(Arc::new(MachineClocks), config.max_clock_step, file_of_clock));
+    guard.watch().context("cannot start the thread that watches the clock")?;
+    let clock: Arc<dyn Clock> = Arc::clone(&guard) as Arc<dyn Clock>;
     let (keyring, tokens) = open_keyring(config, file, clock.as_ref())?;
     let keyring = Arc::new(LiveKeyring::new(keyring));
     let signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
     let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
-    Ok(Parts { signer: Arc::new(signer), live, tls, admin: Administration { socket: None, tokens } })
+    let admin = Administration { socket: None, tokens, clock_guard: Some(guard) };
+    Ok(Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin })
+}
+
+/// What `sceau config check` finds as well: here a token that does not open may be another's stand-in, and is only warned of.
+fn check_files(config: &Config, file: &Path) -> Result<(), ConfigError> {
+    let inspection = inspect(config, SystemClock.now());
+    inspection.token_faults.iter().for_each(|fault| tracing::warn!("{fault}"));
+    if inspection.faults.is_empty() { Ok(()) } else { Err(ConfigError::of_files(file, inspection.faults)) }
 }
 
 /// The bound address on stdout, so that whoever asked for port 0 can read it.
@@ -134,13 +171,26 @@ fn announce(address: SocketAddr, is_plain: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()> + Send> {
+/// The first signal to end, and any after it.
+fn signals() -> anyhow::Result<(impl Future<Output = ()> + Send, impl Future<Output = ()> + Send)> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: no new calls; those in work are answered"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: no new calls; those in work are answered"),
-        }
-    })
+    let (first, begun) = oneshot::channel();
+    let shutdown = async move {
+        // Dropped only with the service itself.
+        let _ = begun.await;
+    };
+    let at_once = async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        };
+        let name = next().await;
+        tracing::info!("{name}: no new calls; those in work are answered");
+        let _ = first.send(());
+        next().await;
+    };
+    Ok((shutdown, at_once))
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use nix::unistd::User;
 
 use super::file::{DscSection, File, Preset, ProfileSection, ServerSection, TokenSection};
-use super::{Config, ConfigError, DscFile, WorkerConfig};
+use super::form::Form;
+use super::{Config, ConfigError, DscFile, Problem, WorkerConfig};
 use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
-use crate::service::Limits;
+use crate::service::{Drain, Limits};
 use crate::sign::{Durations, Profile, SignerSettings};
 use crate::token::pin::check_mode;
 use crate::token::{PinLatch, PinSource, TokenSpec, WorkerUser};
@@ -29,11 +30,14 @@ impl<'p> Check<'p> {
         Self { dir: file.parent().unwrap_or(Path::new(".")), problems: Vec::new() }
     }
 
-    /// What was checked, if nothing is wrong with it.
-    pub(super) fn end<T>(self, path: &Path, checked: Option<T>) -> Result<T, ConfigError> {
-        match (checked, self.problems) {
-            (Some(checked), problems) if problems.is_empty() => Ok(checked),
-            (_, problems) => Err(ConfigError { path: path.to_owned(), problems }),
+    /// What was checked, if nothing is wrong with it and with its form.
+    pub(super) fn end<T>(self, path: &Path, checked: Option<T>, form: Form<File>) -> Result<T, ConfigError> {
+        let found = self.problems.into_iter().filter(|problem| !form.explains(problem));
+        let found: Vec<Problem> = found.map(|problem| Problem::new(None, problem)).collect();
+        let problems: Vec<Problem> = form.problems.into_iter().chain(found).collect();
+        match checked {
+            Some(checked) if problems.is_empty() => Ok(checked),
+            _ => Err(ConfigError { path: path.to_owned(), problems }),
         }
     }
 
@@ -77,6 +81,12 @@ impl<'p> Check<'p> {
             self.problem("signing.sign_timeout_ms is 0; no token signs in that time: 10000 is right for most");
         }
         let limits = self.limits(&file.server);
+        let drain = Drain {
+            delay: Duration::from_secs(file.server.drain_delay_seconds),
+            limit: Duration::from_secs(file.server.drain_seconds),
+        };
+        let clock_file = self.dir.join(&file.server.state_dir).join("clock-guard");
+        let max_clock_step = self.max_clock_step(&file.server);
         let admin_socket = file.server.admin_socket.clone().unwrap_or_else(|| file.server.state_dir.join("admin.sock"));
         let admin_socket = self.dir.join(admin_socket);
         self.check_admin_socket(&admin_socket, &self.dir.join(&file.server.state_dir), &tokens);
@@ -92,6 +102,9 @@ impl<'p> Check<'p> {
             admin_socket,
             state_dir: self.dir.join(&file.server.state_dir),
             limits,
+            drain,
+            clock_file,
+            max_clock_step,
             signer,
             uvci_maker: uvci_maker?,
             tokens,
@@ -145,6 +158,14 @@ impl<'p> Check<'p> {
                 socket.display()
             ));
         }
+    }
+
+    /// Below a second it would be the clock's own resolution that stops the service.
+    fn max_clock_step(&mut self, server: &ServerSection) -> Duration {
+        if server.max_clock_step_seconds == 0 {
+            self.problem("server.max_clock_step_seconds is 0; it is 1 or more, and 5 is right for most");
+        }
+        Duration::from_secs(server.max_clock_step_seconds)
     }
 
     fn limits(&mut self, server: &ServerSection) -> Limits {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::{Algorithm, Lane, Rulebook};
-use crate::service::Limits;
 use crate::service::person::{JwtAlgorithm, PersonSettings};
+use crate::service::{Drain, Limits};
 use crate::token::KeyAttribute;
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +46,9 @@ pub(super) struct ServerSection {
     pub(super) max_connections: usize,
     pub(super) plain_text_on_loopback: bool,
     pub(super) tls: Option<TlsSection>,
+    pub(super) drain_seconds: u64,
+    pub(super) drain_delay_seconds: u64,
+    pub(super) max_clock_step_seconds: u64,
 }
 
 impl Default for ServerSection {
@@ -65,6 +68,9 @@ impl Default for ServerSection {
             max_connections: limits.max_connections,
             plain_text_on_loopback: false,
             tls: None,
+            drain_seconds: Drain::default().limit.as_secs(),
+            drain_delay_seconds: Drain::default().delay.as_secs(),
+            max_clock_step_seconds: 5,
         }
     }
 }

@@ -5,21 +5,30 @@
 mod callers;
 mod check;
 mod file;
+mod form;
+mod form_error;
+mod form_node;
+mod path;
 mod person;
+#[cfg(test)]
+mod tests;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::UvciMaker;
 use crate::service::access::CallerSettings;
 use crate::service::person::PersonSettings;
 use crate::service::tls::TlsFiles;
-use crate::service::{Limits, LiveSettings};
+use crate::service::{Drain, Limits, LiveSettings};
 use crate::sign::{Profile, SignerSettings};
 use crate::token::TokenSpec;
 use check::Check;
 use file::File;
+use form::Form;
 
 /// A configuration that holds together.
 #[derive(Debug)]
@@ -36,6 +45,12 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// What one call may ask.
     pub limits: Limits,
+    /// How the service ends.
+    pub drain: Drain,
+    /// Where the clock guard keeps what it knows.
+    pub clock_file: PathBuf,
+    /// The farthest that the machine's clock may step.
+    pub max_clock_step: Duration,
     /// How batches are signed.
     pub signer: SignerSettings,
     /// Makes UVCIs under the installation's secret.
@@ -61,10 +76,53 @@ pub struct DscFile {
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {}", .path.display(), .problems.join("\n  also: "))]
+#[error("{}: {}", .path.display(), list(.problems))]
 pub struct ConfigError {
     path: PathBuf,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    /// What was found wrong with the files that a configuration names.
+    #[must_use]
+    pub fn of_files(path: &Path, faults: Vec<String>) -> Self {
+        let problems = faults.into_iter().map(|text| Problem::new(None, text)).collect();
+        Self { path: path.to_owned(), problems }
+    }
+
+    /// What is wrong, in the order of the file where it has a line.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  also: ")
+}
+
+/// One thing that is wrong with a configuration, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its line, from 1 on, where one line is at fault.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Problem {
+    const fn new(line: Option<usize>, text: String) -> Self {
+        Self { line, text }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.text)
+    }
 }
 
 impl Config {
@@ -73,9 +131,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] lists what is wrong and what would be right.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let mut check = Check::of(path);
-        let config = check.config(read(path)?);
-        check.end(path, config)
+        checked(path, |check, file| check.config(file))
     }
 
     /// What of it can be changed while the service runs.
@@ -135,16 +191,18 @@ impl WorkerConfig {
     /// # Errors
     /// [`ConfigError`] lists what is wrong and what would be right.
     pub fn load(path: &Path, token: &str) -> Result<Self, ConfigError> {
-        let mut check = Check::of(path);
-        let config = check.worker(read(path)?, token);
-        check.end(path, config)
+        checked(path, |check, file| check.worker(file, token))
     }
 }
 
-fn read(path: &Path) -> Result<File, ConfigError> {
-    let fail = |problem: String| ConfigError { path: path.to_owned(), problems: vec![problem] };
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().to_owned()))
+/// Reads a file and checks it. What is wrong with its form does not hide what is wrong with its sense.
+fn checked<T>(path: &Path, check_file: impl FnOnce(&mut Check<'_>, File) -> Option<T>) -> Result<T, ConfigError> {
+    let unreadable =
+        |error: std::io::Error| ConfigError { path: path.to_owned(), problems: vec![Problem::new(None, error.to_string())] };
+    let mut form = Form::<File>::read(&std::fs::read_to_string(path).map_err(unreadable)?);
+    let mut check = Check::of(path);
+    let checked = form.file.take().and_then(|file| check_file(&mut check, file));
+    check.end(path, checked, form)
 }
 
 /// A token that no DSC names.

@@ -34,7 +34,7 @@ pub use hcert::{CertificateType, Hcert};
 pub use kid::Kid;
 pub use payload::Rulebook;
 pub use rule::{Rule, RuleSet};
-pub use time::{Clock, NumericDate, SystemClock};
+pub use time::{Clock, ClockStopped, NumericDate, SystemClock};
 pub use transliteration::transliterate;
 pub use uvci::{Country, Uvci, UvciMaker};
 pub use value_sets::ValueSets;

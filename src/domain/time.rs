@@ -60,6 +60,22 @@ impl fmt::Display for NumericDate {
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present second.
     fn now(&self) -> NumericDate;
+
+    /// The present second, to sign under. A clock that is watched may refuse.
+    ///
+    /// # Errors
+    /// [`ClockStopped`] where the clock cannot be trusted, until an operator agrees to it.
+    fn signing_time(&self) -> Result<NumericDate, ClockStopped> {
+        Ok(self.now())
+    }
+}
+
+/// The machine's clock cannot be trusted, so nothing is signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; nothing is signed until an operator has looked at the clock: set it right, then `sceau clock accept`")]
+pub struct ClockStopped {
+    /// What was seen.
+    pub reason: String,
 }
 
 /// The machine's clock.

@@ -8,6 +8,8 @@ pub mod client;
 mod connection;
 mod convert;
 mod deadline;
+mod drain;
+mod health;
 mod listener;
 mod live;
 pub mod person;
@@ -18,5 +20,6 @@ mod status;
 pub mod tls;
 
 pub use admission::Limits;
+pub use drain::Drain;
 pub use live::{Live, LiveSettings};
 pub use server::{Administration, Parts, run};

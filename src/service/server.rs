@@ -9,12 +9,14 @@ use tonic::transport::{Error, Server};
 
 use super::access::Guard;
 use super::admin::{self, AdminSocket, AdminToken};
+use super::drain::Drain;
+use super::health::HealthWatch;
 use super::proto::DESCRIPTORS;
 use super::proto::v1::signer_server::SignerServer;
 use super::signer::SignerService;
 use super::tls::LiveTls;
 use super::{Live, listener};
-use crate::sign::Signer;
+use crate::sign::{ClockGuard, Signer};
 
 /// What the service is made of.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Parts {
     pub live: Arc<Live>,
     /// The service's certificate; without it connections are plain text, and every caller is `loopback`.
     pub tls: Option<Arc<LiveTls>>,
+    /// How it ends.
+    pub drain: Drain,
     /// What officers look after.
     pub admin: Administration,
 }
@@ -36,11 +40,9 @@ pub struct Administration {
     pub socket: Option<AdminSocket>,
     /// The tokens.
     pub tokens: Vec<AdminToken>,
+    /// What watches the signer's clock; nothing where that cannot jump.
+    pub clock_guard: Option<Arc<ClockGuard>>,
 }
-
-/// How long calls in work may take after the shutdown: a batch's signatures, with room. A stream or a health watch that its
-/// caller leaves open would never end by itself.
-const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
 /// What a client may send before the service has read it, in bytes: on one call, and on a connection. Ten batches are on their
 /// way, and a caller that floods is held back.
@@ -56,14 +58,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long an officer's call may take after the shutdown.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
-/// Serves gRPC on a listener: the signer, administration, health and reflection, each call to those who may make it. When `shutdown` is ready, health says
-/// NOT_SERVING, no new call is taken, and those that are in work are answered, within 20 seconds.
+/// Serves gRPC on a listener: the signer, administration, health and reflection, each call to those who may make it. When
+/// `shutdown` is ready, health says NOT_SERVING, after [`Drain::delay`] no new call is taken, and those that are in work are
+/// answered, within [`Drain::limit`].
 ///
 /// # Errors
 /// Where the transport fails.
 pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Send, parts: Parts) -> Result<(), Error> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<SignerServer<SignerService>>().await;
+    let (health, health_service) = HealthWatch::start(Arc::clone(&parts.signer), Arc::clone(&parts.live)).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -79,20 +81,20 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .max_decoding_message_size(limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
     let (end_admin, admin_ends) = tokio::sync::oneshot::channel::<()>();
-    let Administration { socket, tokens } = parts.admin;
-    let administration = admin::service(tokens.clone());
+    let Administration { socket, tokens, clock_guard } = parts.admin;
+    let administration = admin::service(tokens.clone(), clock_guard.clone());
     let admin = async move {
         if let Some(socket) = socket {
             // Dropped where the service ends, which is as good as sent.
-            admin::run(socket, tokens, async { drop(admin_ends.await) }).await;
+            admin::run(socket, tokens, clock_guard, async { drop(admin_ends.await) }).await;
         }
     };
     let admin = tokio::spawn(admin);
     let (drain, draining) = tokio::sync::oneshot::channel();
+    let Drain { delay, limit } = parts.drain;
     let shutdown = async move {
-        shutdown.await;
-        health.set_not_serving::<SignerServer<SignerService>>().await;
-        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        health.run(shutdown).await;
+        tokio::time::sleep(delay).await;
         let _ = drain.send(());
     };
     let connections = listener::incoming(listener, parts.tls, limits.max_connections);
@@ -110,14 +112,14 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .serve_with_incoming_shutdown(connections, shutdown);
     let drained = async {
         match draining.await {
-            Ok(()) => tokio::time::sleep(LONGEST_DRAIN).await,
+            Ok(()) => tokio::time::sleep(limit).await,
             Err(_) => std::future::pending().await,
         }
     };
     let ended = tokio::select! {
         ended = serving => ended,
         () = drained => {
-            tracing::warn!(seconds = LONGEST_DRAIN.as_secs(), "calls are still open after the shutdown; they are dropped");
+            tracing::warn!(seconds = limit.as_secs(), "calls are still open after the shutdown; they are dropped");
             Ok(())
         }
     };

@@ -72,6 +72,7 @@ impl SignerService {
         check_size(count, self.live.limits().max_batch_items)?;
         caller.check(&profile.name, lane, count).inspect_err(|refusal| note_refusal(caller, refusal))?;
         let person = self.person_types(call).await.inspect_err(|refusal| note_refusal(caller, refusal))?;
+        self.signer.clock().signing_time().map_err(|stopped| status::clock_stopped(&stopped))?;
         let admission = self.live.admission();
         let waiting = match when_full {
             WhenFull::Refuse => {

@@ -9,7 +9,7 @@ use tonic_types::{ErrorDetails, FieldViolation, RpcStatusExt, StatusExt};
 
 use super::access::Spent;
 use super::person::{ClaimError, PersonError};
-use crate::domain::{Faults, Rule};
+use crate::domain::{ClockStopped, Faults, Rule};
 use crate::sign::{ItemError, SignFailure};
 use crate::token::Disposition;
 
@@ -73,6 +73,11 @@ pub(super) fn closing() -> Status {
     Status::unavailable("the service is ending; another instance, or this one in a moment, will take the batch")
 }
 
+/// The clock is not to be trusted; waiting is of no use, an operator has to look.
+pub(super) fn clock_stopped(stopped: &ClockStopped) -> Status {
+    Status::unavailable(stopped.to_string())
+}
+
 /// The error of one item.
 pub(super) fn of_item(error: ItemError) -> tonic_types::Status {
     match error {
@@ -112,7 +117,7 @@ const fn code_of(failure: &SignFailure) -> Code {
     match failure {
         SignFailure::Timeout => Code::DeadlineExceeded,
         SignFailure::BadSignature => Code::Internal,
-        SignFailure::Closing => Code::Unavailable,
+        SignFailure::Clock(_) | SignFailure::Closing => Code::Unavailable,
         SignFailure::Token(error) => match error.disposition() {
             Disposition::StopKey => Code::Internal,
             _ => Code::Unavailable,

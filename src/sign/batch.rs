@@ -6,7 +6,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Profile;
-use crate::domain::{CallerId, CertificateType, CertificateTypes, Fault, Faults, ItemId, Kid, Lane, NumericDate, Rule};
+use crate::domain::{
+    CallerId, CertificateType, CertificateTypes, ClockStopped, Fault, Faults, ItemId, Kid, Lane, NumericDate, Rule,
+};
 use crate::encode::{CoseBytes, Hc1};
 use crate::token::TokenError;
 
@@ -118,6 +120,9 @@ pub enum SignFailure {
     /// The token gave a signature that does not verify. It is never released.
     #[error("the token gave a signature that does not verify")]
     BadSignature,
+    /// The machine's clock is not to be trusted.
+    #[error(transparent)]
+    Clock(#[from] ClockStopped),
     /// The service is ending.
     #[error("the service is ending")]
     Closing,

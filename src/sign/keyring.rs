@@ -128,7 +128,7 @@ impl Keyring {
 }
 
 /// Why a DSC does not fit.
-enum Misfit {
+pub(super) enum Misfit {
     Algorithm,
     Country,
     Type,
@@ -148,7 +148,7 @@ impl Misfit {
     }
 }
 
-fn misfit(dsc: &Dsc, need: &Need) -> Option<Misfit> {
+pub(super) fn misfit(dsc: &Dsc, need: &Need) -> Option<Misfit> {
     if dsc.algorithm() != need.algorithm {
         Some(Misfit::Algorithm)
     } else if dsc.country() != Some(need.country) {

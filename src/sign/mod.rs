@@ -8,20 +8,31 @@
 //! 5. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled.
 //! 6. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
 //!    prepared afresh.
+//!
+//! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, and [`readiness`], whether a profile can
+//! sign at this moment.
 
 pub mod batch;
+pub mod clock_guard;
+pub mod clock_record;
 mod failover;
 pub mod keyring;
 mod prepare;
 pub mod profile;
+pub mod readiness;
 pub mod route;
 pub mod signer;
 
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod tests;
 
 pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Permits, SignFailure};
+pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
+pub use clock_record::ClockFile;
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
 pub use profile::{Durations, Profile};
+pub use readiness::NotReady;
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};

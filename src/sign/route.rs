@@ -42,7 +42,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn readiness(&self) -> Readiness {
+    pub(super) fn readiness(&self) -> Readiness {
         self.station.token.readiness(self.key)
     }
 }

@@ -107,16 +107,26 @@ impl Signer {
         &self.keyring
     }
 
+    /// The clock of batches.
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Signs a batch: one outcome an item, in order. One item's failure leaves the others.
     pub async fn sign_batch(&self, request: BatchRequest) -> Vec<ItemOutcome> {
         let BatchRequest { caller, profile, lane, validate_only, permits, deadline, items } = request;
+        let issued_at = match self.clock.signing_time() {
+            Ok(now) => now,
+            Err(stopped) => return items.iter().map(|_| Err(ItemError::Failed(stopped.clone().into()))).collect(),
+        };
         let context = BatchContext {
             keyring: self.keyring.snapshot(),
             profile,
             caller,
             permits,
             uvci_maker: self.uvci_maker.clone(),
-            issued_at: self.clock.now(),
+            issued_at,
         };
         let latest = Instant::now() + self.settings.sign_timeout;
         let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));

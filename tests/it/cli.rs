@@ -110,7 +110,21 @@ fn wrong_usage_is_64_so_that_2_stays_free() {
 
 #[test]
 fn every_command_has_examples_in_its_help() {
-    let commands = ["serve", "dev", "sign", "verify", "encode", "sample", "qr", "rules", "token probe", "token unlatch"];
+    let commands = [
+        "serve",
+        "dev",
+        "sign",
+        "verify",
+        "encode",
+        "sample",
+        "qr",
+        "rules",
+        "config check",
+        "token probe",
+        "token unlatch",
+        "clock show",
+        "clock accept",
+    ];
     for command in commands {
         let ran = run(sceau().args(command.split(' ')).arg("--help"));
         assert_eq!(ran.code, Some(0));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 8] = [&["domain"], &["encode"], &["token"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
-const LIBRARIES: [(&str, &[&str]); 11] = [
+const LIBRARIES: [(&str, &[&str]); 13] = [
     ("cryptoki", &["token"]),
     ("tonic", &["service"]),
     ("prost", &["service"]),
@@ -19,6 +19,8 @@ const LIBRARIES: [(&str, &[&str]); 11] = [
     ("rcgen", &["custody"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
+    ("sd_notify", &["cli"]),
+    ("strsim", &["config"]),
 ];
 
 #[test]

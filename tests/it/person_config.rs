@@ -10,6 +10,7 @@ use sceau::service::person::{JwtAlgorithm, PersonSettings};
 use tempfile::TempDir;
 
 use super::jwt::{IssuerKey, jwks};
+use super::pki::Pki;
 use super::testdata::read;
 
 /// The sample with its `[person]` in force, on keys in a file, in a folder with what it names.
@@ -25,6 +26,8 @@ impl Sample {
             fs::write(home.path().join(name), [b'x'; 32]).unwrap();
             fs::set_permissions(home.path().join(name), fs::Permissions::from_mode(0o600)).unwrap();
         }
+        Pki::new(home.path());
+        fs::copy(home.path().join("ca.pem"), home.path().join("clients-ca.pem")).unwrap();
         fs::write(home.path().join("issuer.jwks"), jwks(&[&IssuerKey::p256("a")])).unwrap();
         let sample = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("hsm-config/sceau.toml"));
         let (before, section) = sample.split_once("\n# [person]\n").expect("the sample shows the section");
@@ -98,10 +101,10 @@ fn each_wrong_setting_is_named_with_what_would_be_right() {
         ("jwks_file = \"issuer.jwks\"", &(url("https://x.org/") + "\njwks_ca = \"absent.pem\""), "absent.pem"),
         ("jwks_file = \"issuer.jwks\"", &(url("https://x.org/") + "\njwks_ca = \"issuer.jwks\""), "no PEM certificate"),
         ("issuer = \"https://id.example.org\"", "issuer = \"\"", "person.issuer is empty"),
-        ("issuer = \"https://id.example.org\"", "", "missing field `issuer`"),
+        ("issuer = \"https://id.example.org\"", "", "the key `issuer` is missing"),
         ("audience = \"sceau\"", "audience = \"\"", "person.audience is empty"),
-        ("\"ES256\", \"PS256\", \"RS256\"]", "\"HS256\"]", "expected one of `ES256`, `PS256`, `RS256`, `EdDSA`"),
-        ("\"ES256\", \"PS256\", \"RS256\"]", "\"none\"]", "unknown variant `none`"),
+        ("\"ES256\", \"PS256\", \"RS256\"]", "\"HS256\"]", "it is one of \"ES256\", \"PS256\", \"RS256\", \"EdDSA\""),
+        ("\"ES256\", \"PS256\", \"RS256\"]", "\"none\"]", "is \"none\"; it is one of"),
         ("\"ES256\", \"PS256\", \"RS256\"]", "]", "person.algorithms is empty"),
         ("typ = \"at+jwt\"", "typ = \"\"", "person.typ is empty"),
         ("header = \"authorization\"", "header = \"X-Person\"", "person.header is \"X-Person\""),

@@ -10,13 +10,15 @@ use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CertificateType, Dsc, NumericDate, RuleSet, UvciMaker};
 use sceau::service::access::CallerSettings;
 use sceau::service::tls::LiveTls;
-use sceau::service::{Administration, Limits, Live, LiveSettings, Parts};
+use sceau::service::{Administration, Drain, Limits, Live, LiveSettings, Parts};
 use sceau::sign::{Durations, Keyring, LiveKeyring, Profile, Signer, SignerSettings, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Token, TokenKey};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tonic::transport::Channel;
+use tonic_health::pb::health_client::HealthClient;
 
 pub(crate) use crate::shared::binary::{Ran, edit, read_endpoint, run, sceau};
 use crate::testdata::rulebook;
@@ -164,6 +166,11 @@ pub(crate) fn settings() -> SignerSettings {
     SignerSettings { sign_timeout: Duration::from_secs(30), check_signatures: true, threads: 2 }
 }
 
+/// A client of a service's health.
+pub(crate) async fn health_client(endpoint: &str) -> HealthClient<Channel> {
+    HealthClient::new(Channel::from_shared(endpoint.to_owned()).unwrap().connect().await.unwrap())
+}
+
 /// The service in this process; it ends with this value.
 pub(crate) struct LocalServer {
     pub(crate) endpoint: String,
@@ -184,7 +191,7 @@ impl LocalServer {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let parts = Parts { signer: Arc::new(signer), live, tls, admin: Administration::default() };
+        let parts = Parts { signer: Arc::new(signer), live, tls, drain: Drain::default(), admin: Administration::default() };
         let shutdown = async move {
             let _ = stopped.await;
         };

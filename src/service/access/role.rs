@@ -101,6 +101,8 @@ const CALLS: &[(&str, Roles)] = &[
     ("/sceau.v1.Signer/ListSigningCertificates", ANYBODY),
     ("/sceau.v1.Admin/ListTokens", Roles::of(&[Role::Officer, Role::Operator])),
     ("/sceau.v1.Admin/UnlatchToken", Roles::of(&[Role::Officer])),
+    ("/sceau.v1.Admin/ShowClock", Roles::of(&[Role::Officer, Role::Operator])),
+    ("/sceau.v1.Admin/AcceptClock", Roles::of(&[Role::Officer, Role::Operator])),
     ("/grpc.health.v1.Health/Check", ANYBODY),
     ("/grpc.health.v1.Health/Watch", ANYBODY),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ANYBODY),

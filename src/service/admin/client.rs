@@ -11,6 +11,8 @@ use tonic::transport::{Channel, Endpoint};
 use super::super::connection::{Connection, ConnectionError};
 use super::super::proto::v1;
 use super::super::proto::v1::admin_client;
+use crate::domain::NumericDate;
+use crate::sign::ClockStatus;
 use crate::token::{TokenStatus, WorkerStatus};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -97,6 +99,24 @@ impl AdminClient {
     pub async fn unlatch(&mut self, token: &str) -> Result<bool, AdminError> {
         let request = v1::UnlatchTokenRequest { token: token.to_owned() };
         Ok(self.0.unlatch_token(request).await.map_err(call)?.into_inner().was_latched)
+    }
+
+    /// How the clock is.
+    ///
+    /// # Errors
+    /// [`AdminError::Call`].
+    pub async fn clock(&mut self) -> Result<ClockStatus, AdminError> {
+        let answer = self.0.show_clock(v1::ShowClockRequest {}).await.map_err(call)?.into_inner();
+        Ok(ClockStatus { now: NumericDate::from_seconds(answer.now), stopped: answer.stopped })
+    }
+
+    /// Trusts the clock as it is now; how it was.
+    ///
+    /// # Errors
+    /// [`AdminError::Call`].
+    pub async fn accept_clock(&mut self) -> Result<ClockStatus, AdminError> {
+        let answer = self.0.accept_clock(v1::AcceptClockRequest {}).await.map_err(call)?.into_inner();
+        Ok(ClockStatus { now: NumericDate::from_seconds(answer.now), stopped: answer.was_stopped })
     }
 }
 

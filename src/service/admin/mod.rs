@@ -21,7 +21,7 @@ use tonic::{Request, Response, Status};
 use super::access::caller_of;
 use super::proto::v1;
 use super::proto::v1::admin_server::{self, AdminServer};
-use crate::sign::Station;
+use crate::sign::{ClockGuard, ClockStatus, Station};
 use crate::token::{SupervisedToken, TokenStatus, WorkerStatus};
 
 pub use client::{AdminClient, AdminError};
@@ -80,14 +80,19 @@ impl Drop for SocketFile {
 }
 
 /// The same calls for the network, behind the guard: a role is asked for there.
-pub(super) fn service(tokens: Vec<AdminToken>) -> AdminServer<AdminService> {
-    AdminServer::new(AdminService { tokens })
+pub(super) fn service(tokens: Vec<AdminToken>, clock_guard: Option<Arc<ClockGuard>>) -> AdminServer<AdminService> {
+    AdminServer::new(AdminService { tokens, clock_guard })
 }
 
 /// Serves until `shutdown` is ready.
-pub(super) async fn run(socket: AdminSocket, tokens: Vec<AdminToken>, shutdown: impl Future<Output = ()>) {
+pub(super) async fn run(
+    socket: AdminSocket,
+    tokens: Vec<AdminToken>,
+    clock_guard: Option<Arc<ClockGuard>>,
+    shutdown: impl Future<Output = ()>,
+) {
     let AdminSocket { listener, file } = socket;
-    let service = AdminServer::with_interceptor(AdminService { tokens }, admit);
+    let service = AdminServer::with_interceptor(AdminService { tokens, clock_guard }, admit);
     let incoming = UnixListenerStream::new(listener);
     if let Err(error) = Server::builder().add_service(service).serve_with_incoming_shutdown(incoming, shutdown).await {
         tracing::error!(%error, "the admin socket failed");
@@ -112,6 +117,13 @@ fn admit(request: Request<()>) -> Result<Request<()>, Status> {
 #[derive(Clone, Debug)]
 pub(super) struct AdminService {
     tokens: Vec<AdminToken>,
+    clock_guard: Option<Arc<ClockGuard>>,
+}
+
+impl AdminService {
+    fn clock_guard(&self) -> Result<&ClockGuard, Status> {
+        self.clock_guard.as_deref().ok_or_else(|| Status::failed_precondition("nothing watches this service's clock"))
+    }
 }
 
 #[tonic::async_trait]
@@ -134,6 +146,19 @@ impl admin_server::Admin for AdminService {
             tracing::warn!(token = name, officer, "an officer has taken the PIN latch off");
         }
         Ok(Response::new(v1::UnlatchTokenResponse { was_latched }))
+    }
+
+    async fn show_clock(&self, _request: Request<v1::ShowClockRequest>) -> Result<Response<v1::ShowClockResponse>, Status> {
+        let ClockStatus { now, stopped } = self.clock_guard()?.status();
+        Ok(Response::new(v1::ShowClockResponse { now: now.seconds(), stopped }))
+    }
+
+    async fn accept_clock(&self, _request: Request<v1::AcceptClockRequest>) -> Result<Response<v1::AcceptClockResponse>, Status> {
+        let accepted = self.clock_guard()?.accept();
+        let ClockStatus { now, stopped: was_stopped } =
+            accepted.map_err(|error| Status::internal(format!("signing stays as it is: {error}")))?;
+        tracing::warn!(%now, was_stopped, "an officer trusts the clock as it is");
+        Ok(Response::new(v1::AcceptClockResponse { now: now.seconds(), was_stopped }))
     }
 }
 

@@ -1,0 +1,93 @@
+//! What a configuration names is looked at, without logging in anywhere: certificates, PIN files, modules.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::open::read_dsc;
+use crate::config::{Config, DscFile};
+use crate::domain::{Dsc, NumericDate};
+use crate::sign::{Keyring, NotReady, SigningKey};
+use crate::token::pin::check_mode;
+use crate::token::{PinSource, TokenSpec};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Inspection {
+    /// The DSCs that can be read.
+    pub(crate) dscs: Vec<(DscFile, Dsc)>,
+    /// With these the service does not start.
+    pub(crate) faults: Vec<String>,
+    /// With these a token does not open; the service starts where another does, and waits for this one.
+    pub(crate) token_faults: Vec<String>,
+    /// These keep something from being signed now, and may be meant so.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Looks at everything that a configuration names.
+pub(crate) fn inspect(config: &Config, now: NumericDate) -> Inspection {
+    let mut inspection = Inspection::default();
+    for file in &config.dscs {
+        match read_dsc(file) {
+            Ok(dsc) => inspection.dscs.push((file.clone(), dsc)),
+            Err(error) => inspection.faults.push(format!("{error:#}")),
+        }
+    }
+    for spec in &config.tokens {
+        inspection.token_faults.extend(module_fault(spec));
+        inspection.token_faults.extend(pin_fault(spec));
+    }
+    inspection.look_at_dates(now);
+    inspection.look_at_profiles(config, now);
+    inspection
+}
+
+impl Inspection {
+    fn look_at_dates(&mut self, now: NumericDate) {
+        for (_, dsc) in &self.dscs {
+            let kid = dsc.kid();
+            if now > dsc.not_after() {
+                self.warnings.push(format!("the DSC {kid} has expired at {}; it signs nothing", dsc.not_after()));
+            } else if now < dsc.not_before() {
+                self.warnings.push(format!("the DSC {kid} begins at {}; it signs nothing until then", dsc.not_before()));
+            }
+        }
+    }
+
+    fn look_at_profiles(&mut self, config: &Config, now: NumericDate) {
+        let keys: Result<Vec<_>, _> =
+            self.dscs.iter().map(|(_, dsc)| SigningKey::new(dsc.clone(), Vec::new()).map(Arc::new)).collect();
+        let keyring = match keys.and_then(Keyring::new) {
+            Ok(keyring) => keyring,
+            Err(error) => return self.faults.push(error.to_string()),
+        };
+        for profile in &config.profiles {
+            match keyring.readiness(profile, now) {
+                // No token was opened.
+                Ok(()) | Err(NotReady::Token { .. }) => {}
+                Err(reason) => self.warnings.push(format!("the profile {:?} would not sign: {reason}", profile.name)),
+            }
+        }
+    }
+}
+
+fn module_fault(spec: &TokenSpec) -> Option<String> {
+    let fault = |reason: String| format!("token {:?}: module {}: {reason}", spec.name, spec.module.display());
+    match std::fs::metadata(&spec.module) {
+        Ok(found) if found.is_file() => None,
+        Ok(_) => Some(fault("it is no file; it is the vendor's shared library".to_owned())),
+        Err(error) => is_visible(&error, spec).then(|| fault(error.to_string())),
+    }
+}
+
+fn pin_fault(spec: &TokenSpec) -> Option<String> {
+    let PinSource::File(path) = &spec.pin else { return None };
+    let is_hidden = |path: &Path| std::fs::metadata(path).is_err_and(|error| !is_visible(&error, spec));
+    let reason = check_mode(path).err().filter(|_| !is_hidden(path))?;
+    Some(format!("token {:?}: pin_file {}: {reason}", spec.name, path.display()))
+}
+
+/// What belongs to a token's own user may be hidden from this one.
+fn is_visible(error: &std::io::Error, spec: &TokenSpec) -> bool {
+    spec.user.is_none() || error.kind() != ErrorKind::PermissionDenied
+}

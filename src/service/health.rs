@@ -1,0 +1,95 @@
+//! grpc.health.v1: whether the process lives, and which profiles can sign.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tonic::server::NamedService;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::server::{HealthReporter, health_reporter};
+
+use super::Live;
+use super::proto::v1::signer_server::SignerServer;
+use super::signer::SignerService;
+use crate::sign::Signer;
+
+/// How often readiness is looked at; it costs microseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Keeps what health says up to date:
+///
+/// - `""`: the process lives and serves, whatever its tokens do. To restart it where it does not is right.
+/// - `sceau.v1.Signer`: one profile at least can sign.
+/// - `sceau.v1.Signer/PROFILE`: this one can.
+///
+/// Whoever watches hears of a change within half a second.
+pub(super) struct HealthWatch {
+    reporter: HealthReporter,
+    signer: Arc<Signer>,
+    live: Arc<Live>,
+    told: HashMap<String, bool>,
+}
+
+impl HealthWatch {
+    /// With what is so now, and the service that tells it.
+    pub(super) async fn start(signer: Arc<Signer>, live: Arc<Live>) -> (Self, HealthServer<impl Health>) {
+        let (reporter, service) = health_reporter();
+        let mut watch = Self { reporter, signer, live, told: HashMap::new() };
+        watch.look().await;
+        (watch, service)
+    }
+
+    /// Looks until `shutdown` is ready, then says NOT_SERVING everywhere.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                _ = ticks.tick() => self.look().await,
+            }
+        }
+        for name in self.told.keys().map(String::as_str).chain([""]) {
+            self.reporter.set_service_status(name, ServingStatus::NotServing).await;
+        }
+    }
+
+    async fn look(&mut self) {
+        let mut is_any = false;
+        let profiles = self.live.profiles();
+        for profile in profiles.iter() {
+            let readiness = self.signer.readiness(profile);
+            is_any |= readiness.is_ok();
+            if self.tell(format!("{}/{}", NAME, profile.name), readiness.is_ok()).await {
+                match readiness {
+                    Ok(()) => tracing::info!(profile = profile.name, "the profile can sign"),
+                    Err(reason) => tracing::warn!(profile = profile.name, %reason, "the profile cannot sign"),
+                }
+            }
+        }
+        self.tell(NAME.to_owned(), is_any).await;
+        let is_gone =
+            |name: &&String| name.split_once('/').is_some_and(|(_, profile)| !profiles.iter().any(|known| known.name == profile));
+        let gone: Vec<String> = self.told.keys().filter(is_gone).cloned().collect();
+        for name in gone {
+            self.reporter.clear_service_status(&name).await;
+            self.told.remove(&name);
+        }
+    }
+
+    /// Tells what is new; whether it was.
+    async fn tell(&mut self, name: String, is_ready: bool) -> bool {
+        if self.told.get(&name) == Some(&is_ready) {
+            return false;
+        }
+        let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status(&name, status).await;
+        self.told.insert(name, is_ready);
+        true
+    }
+}
+
+const NAME: &str = <SignerServer<SignerService> as NamedService>::NAME;
