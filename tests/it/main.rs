@@ -20,6 +20,7 @@ mod person;
 mod person_config;
 mod person_keys;
 mod pki;
+mod pressure;
 mod probe;
 mod properties;
 mod recovery;
