@@ -23,6 +23,7 @@ mod pki;
 mod pressure;
 mod probe;
 mod properties;
+mod python_client;
 mod recovery;
 mod service;
 #[path = "../shared/mod.rs"]
