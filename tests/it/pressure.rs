@@ -268,3 +268,34 @@ async fn what_was_taken_before_the_end_is_answered() {
     }
     assert_eq!((answered, server.child.wait().unwrap().code()), (20, Some(0)));
 }
+
+#[test]
+fn the_command_line_signs_over_tls_at_the_replica_that_answers() {
+    let changing = Changing::start();
+    let home = changing.dir.path();
+    payload(home);
+    let file = |name: &str| changing.pki.path(name);
+    let sign = |endpoints: &[&str], out: &str| {
+        let mut command = sceau();
+        command.arg("sign");
+        for endpoint in endpoints {
+            command.args(["--endpoint", endpoint]);
+        }
+        command.arg("--ca").arg(file("ca.pem")).arg("--certificate").arg(file("issuer.pem")).arg("--key").arg(file("issuer.key"));
+        run(command.arg("--in").arg(home.join("one.ndjson")).arg("--out").arg(home.join(out)))
+    };
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let signed = sign(&[&format!("https://{gone}"), &changing.server.endpoint], "signed.ndjson");
+    assert_eq!(signed.code, Some(0), "{}", signed.stderr);
+    let plain = changing.server.endpoint.replace("https", "http");
+    let refused = sign(&[&plain], "plain.ndjson");
+    assert!(refused.code == Some(64) && refused.stderr.contains("is no endpoint"), "{}", refused.stderr);
+    let status = run(sceau()
+        .args(["token", "status", "--endpoint", &changing.server.endpoint, "--ca"])
+        .arg(file("ca.pem"))
+        .arg("--certificate")
+        .arg(file("issuer.pem"))
+        .arg("--key")
+        .arg(file("issuer.key")));
+    assert!(status.code == Some(77) && status.stderr.contains("caller.roles"), "{:?} {}", status.code, status.stderr);
+}
