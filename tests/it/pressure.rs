@@ -299,3 +299,19 @@ fn the_command_line_signs_over_tls_at_the_replica_that_answers() {
         .arg(file("issuer.key")));
     assert!(status.code == Some(77) && status.stderr.contains("caller.roles"), "{:?} {}", status.code, status.stderr);
 }
+
+#[test]
+fn the_python_client_signs_over_tls() {
+    let Some(mut client) = crate::python_client::client() else { return };
+    let changing = Changing::start();
+    let home = changing.dir.path();
+    payload(home);
+    let endpoint = changing.server.endpoint.strip_prefix("https://").unwrap();
+    for (option, name) in [("--ca", "ca.pem"), ("--certificate", "issuer.pem"), ("--key", "issuer.key")] {
+        client.arg(option).arg(changing.pki.path(name));
+    }
+    client.args(["--endpoint", endpoint, "--in"]).arg(home.join("one.ndjson")).arg("--out").arg(home.join("signed.ndjson"));
+    let ran = run(&mut client);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(read(&home.join("signed.ndjson")).lines().count(), 1);
+}

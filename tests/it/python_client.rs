@@ -21,7 +21,7 @@ use crate::support::{DevServer, run};
 use crate::testdata::environment;
 
 /// The client, where there is a Python that has what it needs.
-fn client() -> Option<Command> {
+pub(crate) fn client() -> Option<Command> {
     let Some(python) = environment("SCEAU_PYTHON") else {
         assert!(environment("CI").is_none_or(|ci| ci != "true"), "SCEAU_PYTHON is not set; tests/run sets it");
         eprintln!("SCEAU_PYTHON is not set: this test CHECKS NOTHING; tests/run sets it");
