@@ -12,7 +12,7 @@
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; readiness |
 //! | [`custody`] | the life of a DSC; so far the CSCA of development; the only room that names rcgen |
-//! | [`service`] | the gRPC edge: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls and hyper |
+//! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
 //!
@@ -47,6 +47,7 @@
 //! - **That the process lives is one thing, that a profile can sign another:** readiness comes from verified signatures.
 //!   tests/it/health.rs
 //! - **Every queue is bounded;** past its bound a call hears RESOURCE_EXHAUSTED with a delay, at once. tests/it/service.rs
+//! - **Nothing of a payload is in a log line, a metric or a span.** tests/it/monitoring.rs
 //! - **No unsafe code** in the library or the binary. tests/it/layering.rs
 //!
 //! Deliberately absent: a call that signs bytes or a hash of the caller's choice; a cache with a lifetime in front of the

@@ -7,6 +7,7 @@ mod dev;
 mod encode;
 mod exit;
 mod inspect;
+mod log;
 mod ndjson;
 mod notify;
 mod open;
@@ -75,7 +76,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    start_logging(matches!(cli.command, Command::TokenWorker(_)));
+    match &cli.command {
+        Command::TokenWorker(_) => log::start_worker(),
+        // They say in their configuration what a line is like.
+        Command::Serve(_) | Command::Dev(_) => {}
+        _ => log::start(),
+    }
     let done = match &cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Dev(args) => dev::run(args),
@@ -101,14 +107,4 @@ pub fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
-}
-
-/// Logs go to stderr; `SCEAU_LOG` sets what is logged (`info` by default, like `sceau=debug`). A worker's lines have no time
-/// and no colour: its supervisor writes them into the log of the service.
-fn start_logging(is_worker: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SCEAU_LOG").unwrap_or_else(|_| "info".into());
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && !is_worker;
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false);
-    if is_worker { log.without_time().init() } else { log.init() }
 }

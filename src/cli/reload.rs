@@ -65,6 +65,7 @@ impl Reload<'_> {
         note(before.drain != next.drain, "server.drain_seconds, drain_delay_seconds");
         note(before.max_clock_step != next.max_clock_step, "server.max_clock_step_seconds");
         note(before.signer != next.signer, "[signing] threads, sign_timeout_ms, skip_signature_check_at_own_risk");
+        note(before.seen != next.seen, "[monitoring], [log]");
         note(before.tokens != next.tokens, "[[token]]");
         note(before.dscs != next.dscs, "[[dsc]]");
         waits

@@ -12,17 +12,20 @@ use anyhow::Context;
 use clap::Args;
 use futures_util::future::select;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::inspect::inspect;
+use super::log;
 use super::notify;
 use super::open::open_keyring;
 use super::reload::Reload;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Seen};
 use crate::domain::{Clock, SystemClock};
 use crate::service::access::DayCounts;
 use crate::service::admin::AdminSocket;
+use crate::service::monitoring::{Monitoring, Sources, Traces, Watched};
 use crate::service::tls::LiveTls;
 use crate::service::{self, Administration, Live, Parts};
 use crate::sign::{ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer};
@@ -48,25 +51,52 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let boot = Boot::of(&args.config)?;
     let config = Config::load(&args.config)?;
     let listen = args.listen.unwrap_or(config.listen);
-    serve(config, &args.config, listen)
+    serve(&boot, config, &args.config, listen)
+}
+
+/// What has to be there before the configuration is read whole: log lines as it wants them, and what sends its spans.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    /// Ended before the runtime, on which it sends what is left.
+    _traces: Option<Traces>,
+    runtime: Runtime,
+}
+
+impl Boot {
+    /// Starts logging. Once a process.
+    pub(crate) fn of(file: &Path) -> anyhow::Result<Self> {
+        let seen = Seen::peek(file);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+        let entered = runtime.enter();
+        let traces = seen.traces.map(|traces| Traces::to(&traces.endpoint, traces.sampling_ratio)).transpose();
+        drop(entered);
+        log::start_as(seen.log_format, traces.as_ref().ok().and_then(Option::as_ref));
+        Ok(Self { _traces: traces?, runtime })
+    }
 }
 
 /// Serves a configuration at an address until a signal ends it.
-pub(crate) fn serve(config: Config, file: &Path, listen: SocketAddr) -> anyhow::Result<ExitCode> {
+pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr) -> anyhow::Result<ExitCode> {
     let is_plain = config.tls.is_none();
     anyhow::ensure!(
         !is_plain || listen.ip().is_loopback(),
         "plain text is for loopback only; {listen} is not: give a [server.tls]"
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(async {
+    boot.runtime.block_on(async {
+        // First of all: it takes the metrics of what comes.
+        let monitoring = match config.seen.listen {
+            Some(address) => Some(Monitoring::bind(address).await.context("monitoring.listen")?),
+            None => None,
+        };
         let (mut parts, state_dir) = (assemble(&config, file)?, config.state_dir.clone());
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let socket = &config.admin_socket;
         let admin =
             AdminSocket::bind(socket).with_context(|| format!("cannot listen on the admin socket {}", socket.display()))?;
+        let watched = monitoring.map(|monitoring| watch(monitoring, &parts)).transpose()?;
         parts.admin.socket = Some(admin);
         // Before the address is told: whoever reads it may send a signal at once.
         let (shutdown, at_once) = signals()?;
@@ -96,6 +126,9 @@ pub(crate) fn serve(config: Config, file: &Path, listen: SocketAddr) -> anyhow::
             () = at_once => false,
             () = notify::feed_watchdog() => false,
         };
+        if let Some(watched) = watched {
+            watched.end().await;
+        }
         reloading.abort();
         counting.abort();
         save_counts(&counts, &live);
@@ -161,6 +194,16 @@ fn check_files(config: &Config, file: &Path) -> Result<(), ConfigError> {
     let inspection = inspect(config, SystemClock.now());
     inspection.token_faults.iter().for_each(|fault| tracing::warn!("{fault}"));
     if inspection.faults.is_empty() { Ok(()) } else { Err(ConfigError::of_files(file, inspection.faults)) }
+}
+
+/// Lets others watch, from before the first call until after the last.
+fn watch(monitoring: Monitoring, parts: &Parts) -> anyhow::Result<Watched> {
+    let sources =
+        Sources { signer: Arc::clone(&parts.signer), live: Arc::clone(&parts.live), tokens: parts.admin.tokens.clone() };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "monitoring on http://{}", monitoring.address())?;
+    drop(out);
+    Ok(monitoring.serve(sources))
 }
 
 /// The bound address on stdout, so that whoever asked for port 0 can read it.

@@ -9,7 +9,7 @@ use nix::unistd::User;
 
 use super::file::{DscSection, File, Preset, ProfileSection, ServerSection, TokenSection};
 use super::form::Form;
-use super::{Config, ConfigError, DscFile, Problem, WorkerConfig};
+use super::{Config, ConfigError, DscFile, Problem, Seen, WorkerConfig};
 use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
 use crate::service::{Drain, Limits};
 use crate::sign::{Durations, Profile, SignerSettings};
@@ -90,6 +90,8 @@ impl<'p> Check<'p> {
         let admin_socket = file.server.admin_socket.clone().unwrap_or_else(|| file.server.state_dir.join("admin.sock"));
         let admin_socket = self.dir.join(admin_socket);
         self.check_admin_socket(&admin_socket, &self.dir.join(&file.server.state_dir), &tokens);
+        let seen = Seen::of(file.log, file.monitoring);
+        seen.problems().into_iter().for_each(|problem| self.problem(problem));
         let profile_names: Vec<String> = file.profiles.iter().map(|profile| profile.name.clone()).collect();
         let has_person = file.person.is_some();
         let person = file.person.and_then(|section| self.person(section));
@@ -105,6 +107,7 @@ impl<'p> Check<'p> {
             drain,
             clock_file,
             max_clock_step,
+            seen,
             signer,
             uvci_maker: uvci_maker?,
             tokens,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::seen::LogFormat;
 use crate::domain::{Algorithm, Lane, Rulebook};
 use crate::service::person::{JwtAlgorithm, PersonSettings};
 use crate::service::{Drain, Limits};
@@ -19,6 +20,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) server: ServerSection,
     pub(super) signing: SigningSection,
+    #[serde(default)]
+    pub(super) monitoring: MonitoringSection,
+    #[serde(default)]
+    pub(super) log: LogSection,
     #[serde(default, rename = "token")]
     pub(super) tokens: Vec<TokenSection>,
     #[serde(default, rename = "dsc")]
@@ -126,6 +131,26 @@ pub(super) struct SigningSection {
     #[serde(default)]
     pub(super) skip_signature_check_at_own_risk: bool,
     pub(super) value_sets_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct MonitoringSection {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) otlp_endpoint: Option<String>,
+    pub(super) otlp_sampling_ratio: f64,
+}
+
+impl Default for MonitoringSection {
+    fn default() -> Self {
+        Self { listen: None, otlp_endpoint: None, otlp_sampling_ratio: 0.1 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogSection {
+    pub(super) format: LogFormat,
 }
 
 const fn default_sign_timeout_ms() -> u64 {

@@ -10,6 +10,8 @@ mod form_error;
 mod form_node;
 mod path;
 mod person;
+mod seen;
+
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,8 @@ use crate::token::TokenSpec;
 use check::Check;
 use file::File;
 use form::Form;
+
+pub use seen::{LogFormat, Seen, TracesTo};
 
 /// A configuration that holds together.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub struct Config {
     pub clock_file: PathBuf,
     /// The farthest that the machine's clock may step.
     pub max_clock_step: Duration,
+    /// What others see of the service.
+    pub seen: Seen,
     /// How batches are signed.
     pub signer: SignerSettings,
     /// Makes UVCIs under the installation's secret.

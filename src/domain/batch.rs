@@ -73,6 +73,20 @@ pub enum Lane {
     Bulk,
 }
 
+impl Lane {
+    /// Both, in the order of their priority.
+    pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
+
+    /// Its name in metrics, traces and thread names.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

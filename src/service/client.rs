@@ -226,7 +226,7 @@ fn not_understood(message: &str) -> ItemRefusal {
 }
 
 /// The code as the gRPC documentation writes it.
-const fn code_name(code: tonic::Code) -> &'static str {
+pub(super) const fn code_name(code: tonic::Code) -> &'static str {
     match code {
         tonic::Code::Ok => "OK",
         tonic::Code::Cancelled => "CANCELLED",

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::monitoring::Tally;
 use super::proto::v1;
 use super::status;
 use crate::domain::{Fault, Faults, ItemId, Lane, NumericDate, Rule};
@@ -61,6 +62,17 @@ pub(super) struct Results {
 }
 
 impl Results {
+    /// What became of every item.
+    pub(super) fn tally(&self, outcomes: &[ItemOutcome]) -> Tally {
+        let mut tally = Tally::of(outcomes);
+        for place in &self.places {
+            if let Place::Refused { fault, .. } = place {
+                tally.refuse(std::iter::once(fault.rule));
+            }
+        }
+        tally
+    }
+
     /// One result an item, in the order of the request.
     pub(super) fn answer(self, outcomes: Vec<ItemOutcome>, want_cose: bool) -> v1::SignBatchResponse {
         let mut outcomes = outcomes.into_iter();

@@ -1,5 +1,5 @@
-//! The gRPC edge: connections, callers, the person behind a call, admission, conversion, status codes, health, reflection. The
-//! only room that names tonic, prost, rustls and hyper.
+//! The edges: gRPC (connections, callers, persons, admission, conversion, status codes, health, reflection) and HTTP for those
+//! who watch. The only room that names tonic, prost, rustls, hyper, axum and the crates of OpenTelemetry.
 
 pub mod access;
 pub mod admin;
@@ -12,6 +12,7 @@ mod drain;
 mod health;
 mod listener;
 mod live;
+pub mod monitoring;
 pub mod person;
 pub mod proto;
 mod server;

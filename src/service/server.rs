@@ -11,6 +11,7 @@ use super::access::Guard;
 use super::admin::{self, AdminSocket, AdminToken};
 use super::drain::Drain;
 use super::health::HealthWatch;
+use super::monitoring::CallLayer;
 use super::proto::DESCRIPTORS;
 use super::proto::v1::signer_server::SignerServer;
 use super::signer::SignerService;
@@ -103,6 +104,8 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(CALLS_A_CONNECTION)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
+        // Outermost, so that what the guard refuses is seen as well.
+        .layer(CallLayer::new())
         .layer(Guard::new(parts.live))
         .add_service(health_service)
         .add_service(reflection_v1)

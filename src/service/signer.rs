@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use super::access::{Caller, PersonDemand, caller_of};
 use super::convert::{self, Intake};
 use super::deadline::deadline_of;
+use super::monitoring::{self, Waiting};
 use super::proto::v1;
 use super::proto::v1::signer_server;
 use super::{Live, Parts, status};
@@ -74,9 +76,11 @@ impl SignerService {
         let person = self.person_types(call).await.inspect_err(|refusal| note_refusal(caller, refusal))?;
         self.signer.clock().signing_time().map_err(|stopped| status::clock_stopped(&stopped))?;
         let admission = self.live.admission();
+        monitoring::note_batch(caller.id(), &profile, lane, count);
+        let queued = Waiting::begin(lane, count);
         let waiting = match when_full {
             WhenFull::Refuse => {
-                let waiting = admission.enter(lane, caller.id(), count, call.patience()?)?;
+                let waiting = admission.enter(lane, caller.id(), count, call.patience()?).inspect_err(|_| queued.refused())?;
                 self.take_quota(caller, count)?;
                 waiting
             }
@@ -87,10 +91,11 @@ impl SignerService {
         };
         let _place = waiting.place().await.ok_or_else(status::closing)?;
         call.patience()?;
+        let _in_work = queued.admitted();
         let (items, results) = Intake::new(request.items).split();
         let batch = BatchRequest {
             caller: caller.id().clone(),
-            profile,
+            profile: Arc::clone(&profile),
             lane,
             validate_only: options.validate_only,
             permits: Permits { caller: caller.types(), person },
@@ -98,6 +103,7 @@ impl SignerService {
             items,
         };
         let outcomes = self.signer.sign_batch(batch).await;
+        results.tally(&outcomes).record(&profile.name, lane);
         Ok(results.answer(outcomes, options.want_cose))
     }
 
@@ -164,6 +170,7 @@ fn check_size(items: usize, max: usize) -> Result<(), Status> {
 fn note_refusal(caller: &Caller, refusal: &Status) {
     let rule = status::rule_of(refusal);
     tracing::warn!(caller = caller.id().as_str(), rule, "call refused");
+    monitoring::denied(&rule);
 }
 
 #[tonic::async_trait]
@@ -182,7 +189,7 @@ impl signer_server::Signer for SignerService {
         let (service, call) = (self.clone(), self.call(&request)?);
         let answers = request.into_inner().map(move |chunk| {
             let (service, call) = (service.clone(), call.clone());
-            async move { service.sign(&call, chunk?, WhenFull::Wait).await }
+            async move { service.sign(&call, chunk?, WhenFull::Wait).instrument(monitoring::chunk()).await }
         });
         Ok(Response::new(Box::pin(answers.buffered(CHUNKS_IN_FLIGHT))))
     }

@@ -112,7 +112,7 @@ impl Keyring {
         route.first(|key| misfit(&key.dsc, need).is_none()).ok_or_else(|| self.unavailable(need))
     }
 
-    fn unavailable(&self, need: &Need) -> Fault {
+    pub(super) fn unavailable(&self, need: &Need) -> Fault {
         let reasons: Vec<String> = self
             .keys
             .iter()

@@ -9,6 +9,8 @@
 //! 6. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
 //!    prepared afresh.
 //!
+//! [`stage`] times each of these, and [`outlook`] says what a profile can sign at a moment.
+//!
 //! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, and [`readiness`], whether a profile can
 //! sign at this moment.
 
@@ -17,11 +19,13 @@ pub mod clock_guard;
 pub mod clock_record;
 mod failover;
 pub mod keyring;
+pub mod outlook;
 mod prepare;
 pub mod profile;
 pub mod readiness;
 pub mod route;
 pub mod signer;
+pub mod stage;
 
 #[cfg(test)]
 mod clock_tests;
@@ -32,7 +36,9 @@ pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Pe
 pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
 pub use clock_record::ClockFile;
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
+pub use outlook::Outlook;
 pub use profile::{Durations, Profile};
 pub use readiness::NotReady;
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};
+pub use stage::Stage;

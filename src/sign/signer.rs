@@ -13,6 +13,7 @@ use super::batch::{BatchItem, BatchRequest, ItemError, ItemOutcome, SignFailure}
 use super::failover::failover;
 use super::keyring::LiveKeyring;
 use super::prepare::{BatchContext, Prepared};
+use super::stage::Stage;
 use crate::domain::{Clock, Lane, UvciMaker};
 use crate::token::{Order, Purpose, Signed};
 
@@ -44,10 +45,7 @@ struct Pools {
 }
 
 fn pool(lane: Lane, threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
-    let name = match lane {
-        Lane::Interactive => "interactive",
-        Lane::Bulk => "bulk",
-    };
+    let name = lane.name();
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(move |number| format!("{name}-{number}"))
@@ -153,7 +151,9 @@ impl Signer {
             };
             items.par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
         };
+        let preparing = Stage::Prepare.begin(way.lane, count);
         let Some(prepared) = self.compute(way.lane, prepare).await else { return outcomes.0 };
+        drop(preparing);
         // What is prepared too late is not signed: nobody waits for it any more.
         let is_late = Instant::now() >= way.deadline;
         let mut good = Vec::with_capacity(count);
@@ -185,7 +185,9 @@ impl Signer {
 
     /// Has items of one DSC signed by one token, and finishes them.
     async fn sign_group(&self, way: &Way, group: Vec<Pending>) -> Vec<Finished> {
+        let signing = Stage::Token.begin(way.lane, group.len());
         let signatures = self.signatures(way, &group).await;
+        drop(signing);
         let places: Vec<usize> = group.iter().map(|pending| pending.place).collect();
         let (lane, check) = (way.lane, self.settings.check_signatures);
         let finish = move || {
@@ -195,6 +197,7 @@ impl Signer {
             };
             group.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect::<Vec<_>>()
         };
+        let _finishing = Stage::Finish.begin(lane, places.len());
         let closing = |place| Finished::Outcome(place, Err(ItemError::Failed(SignFailure::Closing)));
         self.compute(way.lane, finish).await.unwrap_or_else(|| places.into_iter().map(closing).collect())
     }

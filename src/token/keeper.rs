@@ -214,6 +214,7 @@ impl Shared {
         let (key, lane) = (piece.order().key, piece.lane());
         let signed = results.iter().filter(|result| result.is_ok()).count();
         worker.signatures.fetch_add(signed as u64, Ordering::Relaxed);
+        self.signatures.fetch_add(signed as u64, Ordering::Relaxed);
         if signed == results.len() && signed > 0 {
             self.learn_signature_time(spent / signed as u32);
         }

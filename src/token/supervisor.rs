@@ -71,6 +71,8 @@ pub(super) struct Shared {
     sessions: AtomicUsize,
     /// What a signature takes, in nanoseconds, smoothed.
     signature_nanos: AtomicU64,
+    /// Signatures that its workers have made, those that are gone too.
+    pub(super) signatures: AtomicU64,
     bad_signatures: AtomicU64,
     bad_in_a_row: AtomicU32,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -100,6 +102,7 @@ impl SupervisedToken {
             standing: Mutex::new(Standing::new(&spec.name, now)),
             sessions: AtomicUsize::new(1),
             signature_nanos: AtomicU64::new(0),
+            signatures: AtomicU64::new(0),
             bad_signatures: AtomicU64::new(0),
             bad_in_a_row: AtomicU32::new(0),
             threads: Mutex::default(),
@@ -124,6 +127,18 @@ impl SupervisedToken {
     #[must_use]
     pub fn status(&self) -> TokenStatus {
         self.shared.status()
+    }
+
+    /// Whether any of its workers signs.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        lock(&self.shared.standing).refusal().is_none()
+    }
+
+    /// Signatures that its workers have made since the service started, those that are gone too.
+    #[must_use]
+    pub fn signatures(&self) -> u64 {
+        self.shared.signatures.load(Ordering::Relaxed)
     }
 
     /// Takes the PIN latch off, so that the next worker logs in; whether it was on.

@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 8] = [&["domain"], &["encode"], &["token"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
-const LIBRARIES: [(&str, &[&str]); 13] = [
+const LIBRARIES: [(&str, &[&str]); 18] = [
     ("cryptoki", &["token"]),
+    ("metrics", &["sign", "service"]),
+    ("metrics_exporter_prometheus", &["service"]),
+    ("axum", &["service"]),
+    ("opentelemetry", &["service"]),
+    ("tracing_opentelemetry", &["service"]),
     ("tonic", &["service"]),
     ("prost", &["service"]),
     ("tower", &["service"]),

@@ -5,6 +5,7 @@
 mod access;
 mod bad_payloads;
 mod cli;
+mod collector;
 mod config;
 mod contract;
 mod failover;
@@ -16,6 +17,7 @@ mod layering;
 mod life;
 mod load;
 mod modules;
+mod monitoring;
 mod person;
 mod person_config;
 mod person_keys;

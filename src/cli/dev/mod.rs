@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Context;
 use clap::Args;
 
+use super::serve::Boot;
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
 use softhsm::CONF_VARIABLE;
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &DevArgs) -> anyhow::Result<ExitCode> {
     let dir = args.dir.canonicalize().with_context(|| format!("cannot reach {}", args.dir.display()))?;
     let conf = softhsm::write_conf(&dir)?;
     if softhsm::is_configured(&conf) && args.init_only {
+        super::log::start();
         install::install(&dir, &module, SystemClock.now())?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -61,8 +63,9 @@ pub(crate) fn run(args: &DevArgs) -> anyhow::Result<ExitCode> {
     if args.init_only {
         return Ok(ExitCode::SUCCESS);
     }
+    let boot = Boot::of(&file)?;
     let config = Config::load(&file)?;
-    super::serve::serve(config, &file, args.listen)
+    super::serve::serve(&boot, config, &file, args.listen)
 }
 
 /// Makes the folder in a process of its own: this one will face the network and never loads the module; and SoftHSM finds its

@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 use super::caller::Caller;
 use super::peer::Peer;
 use super::role::NotAllowed;
-use crate::service::{Live, status};
+use crate::service::{Live, monitoring, status};
 
 /// Stands before all services of a listener. It judges each call by the callers that are configured at that moment, so a change
 /// holds for connections that are open as well.
@@ -42,6 +42,7 @@ impl Guard {
         let Some(caller) = access.find(peer) else {
             let names: Vec<String> = peer.identities().iter().map(ToString::to_string).collect();
             tracing::warn!(identities = names.join(" "), path = request.uri().path(), rule = "caller.identities", "call refused");
+            monitoring::denied("caller.identities");
             let message = format!("no [[caller]] has an identity of this connection, which are {}", names.join(", "));
             return Err(status::denied("caller.identities", &message));
         };
@@ -50,6 +51,7 @@ impl Guard {
             Err(NotAllowed::Unknown) => Err(Status::unimplemented(NotAllowed::Unknown.to_string())),
             Err(refusal) => {
                 tracing::warn!(caller = caller.id().as_str(), path = request.uri().path(), rule = "caller.roles", "call refused");
+                monitoring::denied("caller.roles");
                 Err(status::denied("caller.roles", &refusal.to_string()))
             }
         }

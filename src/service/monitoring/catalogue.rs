@@ -1,0 +1,195 @@
+//! Every metric that the service shows, in one place.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+use crate::sign::stage::STAGE_SECONDS;
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name, with the unit in it as Prometheus wants it.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: Kind,
+    /// Its unit.
+    pub unit: Unit,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+/// What a metric does with time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations in buckets with these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+pub(super) const ITEMS: &str = "sceau_items_total";
+pub(super) const REFUSALS: &str = "sceau_refusals_total";
+pub(super) const DENIALS: &str = "sceau_denials_total";
+pub(super) const BATCH_ITEMS: &str = "sceau_batch_items";
+pub(super) const ITEMS_WAITING: &str = "sceau_items_waiting";
+pub(super) const ITEMS_IN_WORK: &str = "sceau_items_in_work";
+pub(super) const QUEUE_CAPACITY: &str = "sceau_queue_capacity_items";
+pub(super) const QUEUE_FULL: &str = "sceau_queue_full_total";
+pub(super) const CALLS: &str = "sceau_calls_total";
+pub(super) const CALL_SECONDS: &str = "sceau_call_seconds";
+pub(super) const TOKEN_READY: &str = "sceau_token_ready";
+pub(super) const TOKEN_LATCHED: &str = "sceau_token_latched";
+pub(super) const TOKEN_WORKERS: &str = "sceau_token_workers";
+pub(super) const TOKEN_OUTSTANDING: &str = "sceau_token_outstanding_items";
+pub(super) const TOKEN_RESTARTS: &str = "sceau_token_worker_restarts_total";
+pub(super) const TOKEN_SIGNATURES: &str = "sceau_token_signatures_total";
+pub(super) const TOKEN_BAD_SIGNATURES: &str = "sceau_token_bad_signatures_total";
+pub(super) const TOKEN_SIGNATURE_SECONDS: &str = "sceau_token_signature_seconds";
+pub(super) const DSC_NOT_AFTER: &str = "sceau_dsc_not_after_timestamp_seconds";
+pub(super) const DSC_REMAINING: &str = "sceau_dsc_remaining_seconds";
+pub(super) const DSC_ISSUABLE_UNTIL: &str = "sceau_dsc_issuable_until_timestamp_seconds";
+pub(super) const DSC_ISSUABLE_REMAINING: &str = "sceau_dsc_issuable_remaining_seconds";
+pub(super) const PROFILE_READY: &str = "sceau_profile_ready";
+pub(super) const CLOCK_STOPPED: &str = "sceau_clock_stopped";
+pub(super) const BUILD_INFO: &str = "sceau_build_info";
+
+/// From a tenth of a millisecond, less than which no stage with a signature takes, to the longest that a batch may take.
+const SECONDS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0];
+
+const fn counter(name: &'static str, unit: Unit, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, unit, labels, help }
+}
+
+const fn gauge(name: &'static str, unit: Unit, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, unit, labels, help }
+}
+
+const fn histogram(
+    name: &'static str,
+    unit: Unit,
+    labels: &'static [&'static str],
+    buckets: &'static [f64],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Histogram(buckets), unit, labels, help }
+}
+
+/// Every metric of this service. Those of its process (`process_*`) come from their crate, under Prometheus' own names.
+pub const CATALOGUE: &[Metric] = &[
+    counter(
+        ITEMS,
+        Unit::Count,
+        &["profile", "type", "lane", "outcome"],
+        "Items that were answered. outcome: signed, validated (nothing was to be signed), refused (the item is at fault), failed (the \
+         signing is). type: v, t or r; none where the item was not signed",
+    ),
+    counter(
+        REFUSALS,
+        Unit::Count,
+        &["rule"],
+        "Faults of refused items, by the rule that `sceau rules` lists; an item may have several",
+    ),
+    counter(
+        DENIALS,
+        Unit::Count,
+        &["rule"],
+        "Calls that their caller may not make: unknown, without the role, profile, lane or person, or past its quota",
+    ),
+    histogram(BATCH_ITEMS, Unit::Count, &["lane"], SIZES, "Items a batch: a call of SignBatch, or a chunk of SignStream"),
+    gauge(ITEMS_WAITING, Unit::Count, &["lane"], "Items that wait for their turn to be worked on"),
+    gauge(ITEMS_IN_WORK, Unit::Count, &["lane"], "Items that are worked on"),
+    gauge(
+        QUEUE_CAPACITY,
+        Unit::Count,
+        &["lane"],
+        "Items that may wait or be in work at the same time; more are refused, or held back",
+    ),
+    counter(
+        QUEUE_FULL,
+        Unit::Count,
+        &["lane"],
+        "Items that were refused because their lane was full, or would have taken too long",
+    ),
+    histogram(
+        STAGE_SECONDS,
+        Unit::Seconds,
+        &["stage", "lane"],
+        SECONDS,
+        "Time in a stage. queue: a batch waits for its place; the others are of a slice of 64 items or fewer. prepare: validated and \
+         encoded; token: signed; finish: signatures checked and certificates put together; prepare and finish with the wait for a thread",
+    ),
+    counter(CALLS, Unit::Count, &["rpc", "code"], "Calls that have ended, by gRPC code; CANCELLED where the caller has gone"),
+    histogram(
+        CALL_SECONDS,
+        Unit::Seconds,
+        &["rpc"],
+        SECONDS,
+        "Time from a call's head to the end of its answer; a stream's is its life",
+    ),
+    gauge(TOKEN_READY, Unit::Count, &["token"], "1 where a worker of the token signs, else 0"),
+    gauge(TOKEN_LATCHED, Unit::Count, &["token"], "1 where a refused PIN keeps the token's workers from logging in, else 0"),
+    gauge(TOKEN_WORKERS, Unit::Count, &["token"], "Workers of the token that sign"),
+    gauge(TOKEN_OUTSTANDING, Unit::Count, &["token"], "Items that are on their way to the token and not finished"),
+    counter(TOKEN_RESTARTS, Unit::Count, &["token"], "Workers of the token that died and were replaced"),
+    counter(TOKEN_SIGNATURES, Unit::Count, &["token"], "Signatures that the token has made, proofs for stopped keys among them"),
+    counter(TOKEN_BAD_SIGNATURES, Unit::Count, &["token"], "Signatures of the token that did not verify; none was released"),
+    gauge(
+        TOKEN_SIGNATURE_SECONDS,
+        Unit::Seconds,
+        &["token"],
+        "What a signature takes on a session of the token, smoothed; 0 before the first",
+    ),
+    gauge(DSC_NOT_AFTER, Unit::Seconds, &["kid"], "When the DSC ends, in seconds since 1970"),
+    gauge(DSC_REMAINING, Unit::Seconds, &["kid"], "Seconds until the DSC ends"),
+    gauge(
+        DSC_ISSUABLE_UNTIL,
+        Unit::Seconds,
+        &["kid", "profile"],
+        "Until when the DSC signs certificates of the profile's longest duration, in seconds since 1970: a certificate must not outlive its DSC",
+    ),
+    gauge(DSC_ISSUABLE_REMAINING, Unit::Seconds, &["kid", "profile"], "Seconds until then"),
+    gauge(PROFILE_READY, Unit::Count, &["profile"], "1 where the profile can sign certificates of some type now, else 0"),
+    gauge(CLOCK_STOPPED, Unit::Count, &[], "1 where the clock has jumped and nothing is signed until an operator agrees, else 0"),
+    gauge(BUILD_INFO, Unit::Count, &["version"], "1; the version is in its label"),
+];
+
+/// Tells the recorder what each metric is.
+pub(super) fn describe() {
+    for metric in CATALOGUE {
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, metric.unit, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, metric.unit, metric.help),
+            Kind::Histogram(_) => describe_histogram!(metric.name, metric.unit, metric.help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_ours_stands_once_and_ends_as_its_kind_demands() {
+        for (index, metric) in CATALOGUE.iter().enumerate() {
+            assert!(metric.name.starts_with("sceau_"), "{}", metric.name);
+            assert!(CATALOGUE[..index].iter().all(|other| other.name != metric.name), "{}", metric.name);
+            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert_eq!(metric.unit == Unit::Seconds, metric.name.ends_with("_seconds"), "{}", metric.name);
+            assert!(!metric.help.is_empty() && !metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn buckets_rise() {
+        for metric in CATALOGUE {
+            let Kind::Histogram(buckets) = metric.kind else { continue };
+            assert!(buckets.windows(2).all(|pair| pair[0] < pair[1]), "{}", metric.name);
+        }
+    }
+}

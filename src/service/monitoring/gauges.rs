@@ -1,0 +1,137 @@
+//! How tokens, DSCs and profiles are, read when somebody asks.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use metrics::{counter, gauge};
+
+use super::catalogue::{
+    BUILD_INFO, CLOCK_STOPPED, DENIALS, DSC_ISSUABLE_REMAINING, DSC_ISSUABLE_UNTIL, DSC_NOT_AFTER, DSC_REMAINING, ITEMS_IN_WORK,
+    ITEMS_WAITING, PROFILE_READY, QUEUE_CAPACITY, QUEUE_FULL, TOKEN_BAD_SIGNATURES, TOKEN_LATCHED, TOKEN_OUTSTANDING,
+    TOKEN_READY, TOKEN_RESTARTS, TOKEN_SIGNATURE_SECONDS, TOKEN_SIGNATURES, TOKEN_WORKERS,
+};
+use crate::domain::{Lane, NumericDate};
+use crate::service::Live;
+use crate::service::admin::AdminToken;
+use crate::sign::{Outlook, Signer};
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The DSCs in force, and the clock that they are signed under.
+    pub signer: Arc<Signer>,
+    /// Profiles and limits, which may change.
+    pub live: Arc<Live>,
+    /// The tokens, with the work on its way to them.
+    pub tokens: Vec<AdminToken>,
+}
+
+impl Sources {
+    /// What each profile can sign now.
+    pub(super) fn outlooks(&self) -> Vec<(String, Outlook)> {
+        self.live.profiles().iter().map(|profile| (profile.name.clone(), self.signer.outlook(profile))).collect()
+    }
+}
+
+/// Brings gauges up to date.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    sources: Sources,
+    /// The labels of DSCs that were shown, kid and profile: one that is gone must not stay as it was.
+    shown: Mutex<HashSet<(String, String)>>,
+}
+
+impl Gauges {
+    /// Sets what does not change, and begins what others count, so that it is there from the start.
+    pub(super) fn new(sources: Sources) -> Self {
+        gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        for lane in Lane::ALL {
+            gauge!(ITEMS_WAITING, "lane" => lane.name()).set(0.0);
+            gauge!(ITEMS_IN_WORK, "lane" => lane.name()).set(0.0);
+            counter!(QUEUE_FULL, "lane" => lane.name()).increment(0);
+        }
+        counter!(DENIALS, "rule" => "caller.roles").increment(0);
+        Self { sources, shown: Mutex::default() }
+    }
+
+    pub(super) const fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Reads everything anew: some locks and a look at each token's latch on disk.
+    pub(super) fn refresh(&self) {
+        self.sources.tokens.iter().for_each(refresh_token);
+        let limits = self.sources.live.limits();
+        gauge!(QUEUE_CAPACITY, "lane" => Lane::Interactive.name()).set(limits.max_waiting_items_interactive as f64);
+        gauge!(QUEUE_CAPACITY, "lane" => Lane::Bulk.name()).set(limits.max_waiting_items_bulk as f64);
+        let clock = self.sources.signer.clock();
+        gauge!(CLOCK_STOPPED).set(flag(clock.signing_time().is_err()));
+        self.refresh_dscs(clock.now());
+        for (profile, outlook) in self.sources.outlooks() {
+            gauge!(PROFILE_READY, "profile" => profile).set(flag(outlook.is_ready()));
+        }
+    }
+
+    fn refresh_dscs(&self, now: NumericDate) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let profiles = self.sources.live.profiles();
+        let mut gone = std::mem::take(&mut *shown);
+        for key in self.sources.signer.keyring().snapshot().iter() {
+            let (kid, not_after) = (key.dsc().kid().to_string(), key.dsc().not_after());
+            set_instant((DSC_NOT_AFTER, DSC_REMAINING), &[("kid", kid.clone())], not_after, now);
+            for profile in profiles.iter() {
+                let Some(until) = key.issuable_until(profile) else { continue };
+                let labels = [("kid", kid.clone()), ("profile", profile.name.clone())];
+                set_instant((DSC_ISSUABLE_UNTIL, DSC_ISSUABLE_REMAINING), &labels, until, now);
+                shown.insert((kid.clone(), profile.name.clone()));
+            }
+            shown.insert((kid, String::new()));
+        }
+        gone.retain(|labels| !shown.contains(labels));
+        for (kid, profile) in gone {
+            withdraw(&kid, &profile);
+        }
+    }
+}
+
+fn refresh_token(AdminToken { token, station }: &AdminToken) {
+    let status = token.status();
+    let name = metrics::SharedString::from_owned(status.name);
+    let signing = status.workers.iter().filter(|worker| worker.trouble.is_none()).count();
+    let set = |metric: &'static str, value: f64| gauge!(metric, "token" => name.clone()).set(value);
+    set(TOKEN_READY, flag(token.signs()));
+    set(TOKEN_LATCHED, flag(status.is_latched));
+    set(TOKEN_WORKERS, signing as f64);
+    set(TOKEN_OUTSTANDING, station.outstanding() as f64);
+    set(TOKEN_SIGNATURE_SECONDS, status.signature_time.as_secs_f64());
+    let count = |metric: &'static str, value: u64| counter!(metric, "token" => name.clone()).absolute(value);
+    count(TOKEN_RESTARTS, status.replaced);
+    count(TOKEN_SIGNATURES, token.signatures());
+    count(TOKEN_BAD_SIGNATURES, status.bad_signatures);
+}
+
+fn set_instant(
+    (at, remaining): (&'static str, &'static str),
+    labels: &[(&'static str, String)],
+    instant: NumericDate,
+    now: NumericDate,
+) {
+    gauge!(at, labels).set(instant.seconds() as f64);
+    gauge!(remaining, labels).set((instant.seconds() - now.seconds()) as f64);
+}
+
+/// No alert takes a number that is none.
+fn withdraw(kid: &str, profile: &str) {
+    let mut labels = vec![("kid", kid.to_owned())];
+    let metrics = if profile.is_empty() {
+        [DSC_NOT_AFTER, DSC_REMAINING]
+    } else {
+        labels.push(("profile", profile.to_owned()));
+        [DSC_ISSUABLE_UNTIL, DSC_ISSUABLE_REMAINING]
+    };
+    metrics.into_iter().for_each(|metric| gauge!(metric, &labels).set(f64::NAN));
+}
+
+const fn flag(is_so: bool) -> f64 {
+    if is_so { 1.0 } else { 0.0 }
+}

@@ -1,0 +1,189 @@
+//! The listener for those who watch: plain HTTP, GET only.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::catalogue::{CATALOGUE, Kind, describe};
+use super::gauges::{Gauges, Sources};
+use crate::domain::CertificateType;
+use crate::sign::Outlook;
+
+/// The listener, until this is ended.
+#[derive(Debug)]
+pub struct Monitoring {
+    address: SocketAddr,
+    prometheus: PrometheusHandle,
+    listener: TcpListener,
+}
+
+/// Why nobody can watch.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitoringError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Metrics are taken by something else.
+    #[error("cannot take metrics: {0}")]
+    Recorder(BuildError),
+}
+
+/// How often histograms take in what was observed, where nobody asks: it bounds what waits in memory.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// What Prometheus' text is, in version 0.0.4.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+impl Monitoring {
+    /// Listens, and takes the metrics of this process from now on; so it comes before whatever is measured. Once a process.
+    ///
+    /// # Errors
+    /// [`MonitoringError`].
+    pub async fn bind(address: SocketAddr) -> Result<Self, MonitoringError> {
+        let listener = TcpListener::bind(address).await.map_err(|source| MonitoringError::Listen { address, source })?;
+        let bound = listener.local_addr().map_err(|source| MonitoringError::Listen { address, source })?;
+        let mut builder = PrometheusBuilder::new();
+        for metric in CATALOGUE {
+            if let Kind::Histogram(buckets) = metric.kind {
+                let name = Matcher::Full(metric.name.to_owned());
+                builder = builder.set_buckets_for_metric(name, buckets).map_err(MonitoringError::Recorder)?;
+            }
+        }
+        let prometheus = builder.install_recorder().map_err(MonitoringError::Recorder)?;
+        describe();
+        Ok(Self { address: bound, prometheus, listener })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers in the background, from what `sources` say.
+    #[must_use]
+    pub fn serve(self, sources: Sources) -> Watched {
+        let process = Collector::default();
+        process.describe();
+        let shown = Arc::new(Shown { prometheus: self.prometheus.clone(), gauges: Gauges::new(sources), process });
+        let routes = axum::Router::new()
+            .route("/metrics", get(metrics))
+            .route("/livez", get(live))
+            .route("/readyz", get(ready))
+            .with_state(shown);
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(self.listener, routes).await {
+                tracing::error!(%error, "the listener for monitoring failed");
+            }
+        });
+        Watched { server, upkeep: tokio::spawn(keep_up(self.prometheus)) }
+    }
+}
+
+/// The listener in work; nobody answers any more where this is dropped.
+#[derive(Debug)]
+pub struct Watched {
+    server: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
+}
+
+impl Watched {
+    /// Ends it, and gives up what it looks at.
+    pub async fn end(mut self) {
+        self.server.abort();
+        // It was aborted: what it says is that.
+        let _ = (&mut self.server).await;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.server.abort();
+        self.upkeep.abort();
+    }
+}
+
+struct Shown {
+    prometheus: PrometheusHandle,
+    gauges: Gauges,
+    process: Collector,
+}
+
+async fn keep_up(prometheus: PrometheusHandle) {
+    let mut ticks = interval(UPKEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        prometheus.run_upkeep();
+    }
+}
+
+async fn metrics(State(shown): State<Arc<Shown>>) -> Response {
+    shown.gauges.refresh();
+    shown.process.collect();
+    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], shown.prometheus.render()).into_response()
+}
+
+async fn live() -> &'static str {
+    "alive\n"
+}
+
+/// What `/readyz` says.
+#[derive(Serialize)]
+struct Readiness {
+    /// Whether any profile can sign.
+    ready: bool,
+    profiles: Vec<ProfileState>,
+}
+
+#[derive(Serialize)]
+struct ProfileState {
+    name: String,
+    ready: bool,
+    /// What it can sign: v, t, r.
+    types: Vec<&'static str>,
+    /// Why it cannot sign others.
+    reasons: Vec<Reason>,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    r#type: &'static str,
+    reason: String,
+}
+
+impl ProfileState {
+    fn new((name, outlook): (String, Outlook)) -> Self {
+        Self {
+            name,
+            ready: outlook.is_ready(),
+            types: outlook.types.into_iter().map(CertificateType::key).collect(),
+            reasons: outlook.hindrances.into_iter().map(|(kind, reason)| Reason { r#type: kind.key(), reason }).collect(),
+        }
+    }
+}
+
+async fn ready(State(shown): State<Arc<Shown>>) -> Response {
+    let profiles: Vec<ProfileState> = shown.gauges.sources().outlooks().into_iter().map(ProfileState::new).collect();
+    let readiness = Readiness { ready: profiles.iter().any(|profile| profile.ready), profiles };
+    let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::to_string(&readiness).unwrap_or_default();
+    (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,30 @@
+//! To be seen: metrics, readiness and traces of the running service. Nothing personal is in any of them, nor in a log line.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `catalogue` | every metric with its kind, unit and help |
+//! | `call` | around every call: its request id, span, log line, count and time |
+//! | `tally` | what became of items, and which calls were refused to their callers |
+//! | `lanes` | what waits and what is in work |
+//! | `gauges` | how tokens and DSCs are, read when somebody asks |
+//! | `http` | the listener: `/metrics`, `/livez`, `/readyz` |
+//! | `traces` | spans to an OpenTelemetry collector |
+
+mod call;
+mod catalogue;
+mod gauges;
+mod http;
+mod lanes;
+mod request_id;
+mod rpc;
+mod tally;
+mod traces;
+
+pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use gauges::Sources;
+pub use http::{Monitoring, MonitoringError, Watched};
+pub use traces::{Traces, TracesError};
+
+pub(super) use call::{CallLayer, chunk, note_batch};
+pub(super) use lanes::Waiting;
+pub(super) use tally::{Tally, denied};
