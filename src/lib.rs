@@ -10,13 +10,14 @@
 //! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; parsed, so valid by construction; no I/O |
 //! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; pure functions |
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
+//! | [`ledger`] | what is kept of signed items, so that a retry gets the same certificate: claims, tickets, a store in memory |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; readiness |
 //! | [`custody`] | the life of a DSC; so far the CSCA of development; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
 //!
-//! Direction: `domain <- encode <- token <- sign <- custody <- service <- config <- cli <- bin`. tests/it/layering.rs reads the
+//! Direction: `domain <- encode <- {token, ledger} <- sign <- custody <- service <- config <- cli <- bin`. tests/it/layering.rs reads the
 //! sources and fails on a line that points back, or on a library that is named outside its room.
 //!
 //! # The way of a batch
@@ -24,11 +25,13 @@
 //! 1. [`service`] admits it: within the limits, with a place in its lane's bounded queue; each `item_id` well-formed and alone.
 //! 2. [`sign::Signer`] takes one keyring snapshot, reads the clock once, and cuts the batch into slices, each routed to the token
 //!    with the least to do.
-//! 3. rayon, per item: payload to `Hcert`, bound to one DSC by algorithm, country, type and validity; claims, digest.
-//! 4. [`token::Token`] signs the digests in groups of one DSC, interactive before bulk.
-//! 5. rayon, per item: the signature is verified with the DSC's public key; COSE_Sign1, zlib, base45. What was not signed, or not
-//!    well, goes to another token.
-//! 6. [`service`] answers: one result an item, in request order.
+//! 3. [`ledger`]: each item is claimed. One that was signed before gets its certificate again; one that is in work for another
+//!    call is waited for, last.
+//! 4. rayon, per item: payload to `Hcert`, bound to one DSC by algorithm, country, type and validity; claims, digest.
+//! 5. [`token::Token`] signs the digests in groups of one DSC, interactive before bulk.
+//! 6. rayon, per item: the signature is verified with the DSC's public key; COSE_Sign1, zlib, base45. What was not signed, or not
+//!    well, goes to another token. The ledger keeps what was.
+//! 7. [`service`] answers: one result an item, in request order.
 //!
 //! # Invariants
 //!
@@ -38,6 +41,9 @@
 //! - **A certificate's exp is within its DSC's validity, its iat not before it, its type within the key usage;** refused
 //!   otherwise, never clipped. tests/it/service.rs
 //! - **One item's failure never fails its neighbours; results come in request order, one each.** tests/it/service.rs
+//! - **The same item of the same caller gets the same certificate, as long as it is kept; another payload under its item_id is
+//!   refused.** tests/it/retries.rs, ledger/tests.rs
+//! - **A slice that waits for another call's item holds no claim;** so no two batches wait for each other. tests/it/retries.rs
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
 //! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs
@@ -60,6 +66,7 @@ pub mod config;
 pub mod custody;
 pub mod domain;
 pub mod encode;
+pub mod ledger;
 pub mod service;
 pub mod sign;
 pub mod token;

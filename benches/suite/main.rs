@@ -6,6 +6,7 @@
 mod boundary;
 mod path;
 mod payloads;
+mod retries;
 mod stages;
 
 fn main() {
@@ -15,5 +16,6 @@ fn main() {
     path::benches();
     stages::benches();
     boundary::benches();
+    retries::benches();
     criterion::Criterion::default().configure_from_args().final_summary();
 }

@@ -23,6 +23,7 @@ use super::open::open_keyring;
 use super::reload::Reload;
 use crate::config::{Config, ConfigError, Seen};
 use crate::domain::{Clock, SystemClock};
+use crate::ledger::MemoryLedger;
 use crate::service::access::DayCounts;
 use crate::service::admin::AdminSocket;
 use crate::service::monitoring::{Monitoring, Sources, Traces, Watched};
@@ -181,8 +182,11 @@ fn assemble(config: &Config, file: &Path) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::clone(&guard) as Arc<dyn Clock>;
     let (keyring, tokens) = open_keyring(config, file, clock.as_ref())?;
     let keyring = Arc::new(LiveKeyring::new(keyring));
-    let signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
+    let mut signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
+    if let Some(retention) = config.retries {
+        signer = signer.with_ledger(Arc::new(MemoryLedger::new(retention)));
+    }
     let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
     let admin = Administration { socket: None, tokens, clock_guard: Some(guard) };

@@ -1,16 +1,18 @@
 //! What has to hold of a file before anything starts; every problem is noted, none ends the search.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::User;
 
-use super::file::{DscSection, File, Preset, ProfileSection, ServerSection, TokenSection};
+use super::file::{DscSection, File, Preset, ProfileSection, RetriesSection, ServerSection, TokenSection};
 use super::form::Form;
 use super::{Config, ConfigError, DscFile, Problem, Seen, WorkerConfig};
 use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
+use crate::ledger::Retention;
 use crate::service::{Drain, Limits};
 use crate::sign::{Durations, Profile, SignerSettings};
 use crate::token::pin::check_mode;
@@ -18,6 +20,12 @@ use crate::token::{PinLatch, PinSource, TokenSpec, WorkerUser};
 
 /// Far more than waits in any memory, and within what a semaphore counts.
 const MOST_WAITING: usize = 100_000_000;
+
+/// Far more than a retry needs, and within what an instant counts.
+const LONGEST_KEEP_SECONDS: u64 = 7 * 86_400;
+
+/// Some 3 GB.
+const MOST_KEPT: usize = 10_000_000;
 
 pub(super) struct Check<'p> {
     dir: &'p Path,
@@ -87,6 +95,7 @@ impl<'p> Check<'p> {
         };
         let clock_file = self.dir.join(&file.server.state_dir).join("clock-guard");
         let max_clock_step = self.max_clock_step(&file.server);
+        let retries = self.retries(&file.retries);
         let admin_socket = file.server.admin_socket.clone().unwrap_or_else(|| file.server.state_dir.join("admin.sock"));
         let admin_socket = self.dir.join(admin_socket);
         self.check_admin_socket(&admin_socket, &self.dir.join(&file.server.state_dir), &tokens);
@@ -109,6 +118,7 @@ impl<'p> Check<'p> {
             max_clock_step,
             seen,
             signer,
+            retries,
             uvci_maker: uvci_maker?,
             tokens,
             dscs,
@@ -208,6 +218,19 @@ impl<'p> Check<'p> {
             ));
         }
         limits
+    }
+
+    fn retries(&mut self, section: &RetriesSection) -> Option<Retention> {
+        let RetriesSection { keep_seconds, max_items } = *section;
+        if !(1..=LONGEST_KEEP_SECONDS).contains(&keep_seconds) {
+            self.problem(format!(
+                "retries.keep_seconds is {keep_seconds}; it is 1 to {LONGEST_KEEP_SECONDS}, and max_items = 0 keeps nothing"
+            ));
+        }
+        if max_items > MOST_KEPT {
+            self.problem(format!("retries.max_items is {max_items}; it is at most {MOST_KEPT}"));
+        }
+        NonZeroUsize::new(max_items).map(|max_items| Retention { keep: Duration::from_secs(keep_seconds), max_items })
     }
 
     fn value_sets(&mut self, dir: Option<&Path>) -> Arc<ValueSets> {

@@ -24,6 +24,8 @@ pub(super) struct File {
     pub(super) monitoring: MonitoringSection,
     #[serde(default)]
     pub(super) log: LogSection,
+    #[serde(default)]
+    pub(super) retries: RetriesSection,
     #[serde(default, rename = "token")]
     pub(super) tokens: Vec<TokenSection>,
     #[serde(default, rename = "dsc")]
@@ -151,6 +153,19 @@ impl Default for MonitoringSection {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LogSection {
     pub(super) format: LogFormat,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RetriesSection {
+    pub(super) keep_seconds: u64,
+    pub(super) max_items: usize,
+}
+
+impl Default for RetriesSection {
+    fn default() -> Self {
+        Self { keep_seconds: 600, max_items: 200_000 }
+    }
 }
 
 const fn default_sign_timeout_ms() -> u64 {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::UvciMaker;
+use crate::ledger::Retention;
 use crate::service::access::CallerSettings;
 use crate::service::person::PersonSettings;
 use crate::service::tls::TlsFiles;
@@ -59,6 +60,8 @@ pub struct Config {
     pub seen: Seen,
     /// How batches are signed.
     pub signer: SignerSettings,
+    /// How long signed items are kept for retries, and how many; nothing where retries are signed again.
+    pub retries: Option<Retention>,
     /// Makes UVCIs under the installation's secret.
     pub uvci_maker: UvciMaker,
     /// The tokens.

@@ -43,6 +43,13 @@ impl Faults {
         (!list.is_empty()).then_some(Self(list))
     }
 
+    /// These, and others behind them.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// The faults, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()

@@ -53,6 +53,8 @@ rules! {
         "an item_id is 1 to 64 characters of A-Z a-z 0-9 . _ : -" "Sceau's API";
     ItemIdUnique "item_id.unique" fixed
         "an item_id stands once in a batch; all copies are refused" "Sceau's API";
+    ItemIdTaken "item_id.taken" fixed
+        "an item_id stands for one certificate; it comes again with the same payload, profile and expires_at" "Sceau's API";
     ExpiresAt "expires_at.range" fixed
         "an item's expires_at is after the signing time and no later than the profile's duration for the type" "hcert_spec 3.3.5";
     CallerTypes "caller.types" fixed

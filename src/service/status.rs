@@ -92,6 +92,8 @@ fn of_faults(faults: Faults) -> tonic_types::Status {
         Code::FailedPrecondition
     } else if all_are(Rule::CallerTypes) || all_are(Rule::PersonTypes) {
         Code::PermissionDenied
+    } else if faults.iter().any(|fault| fault.rule == Rule::ItemIdTaken) {
+        Code::AlreadyExists
     } else {
         Code::InvalidArgument
     };
@@ -115,9 +117,9 @@ fn plain(code: Code, message: String) -> tonic_types::Status {
 
 const fn code_of(failure: &SignFailure) -> Code {
     match failure {
-        SignFailure::Timeout => Code::DeadlineExceeded,
+        SignFailure::Timeout | SignFailure::InWork => Code::DeadlineExceeded,
         SignFailure::BadSignature => Code::Internal,
-        SignFailure::Clock(_) | SignFailure::Closing => Code::Unavailable,
+        SignFailure::Clock(_) | SignFailure::Closing | SignFailure::Ledger(_) => Code::Unavailable,
         SignFailure::Token(error) => match error.disposition() {
             Disposition::StopKey => Code::Internal,
             _ => Code::Unavailable,

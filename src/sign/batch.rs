@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::Profile;
 use crate::domain::{
-    CallerId, CertificateType, CertificateTypes, ClockStopped, Fault, Faults, ItemId, Kid, Lane, NumericDate, Rule,
+    CallerId, CertificateType, CertificateTypes, ClockStopped, Fault, Faults, ItemId, Kid, Lane, NumericDate, Rule, Signature,
 };
-use crate::encode::{CoseBytes, Hc1};
+use crate::encode::{CoseBytes, Hc1, ProtectedHeader};
+use crate::ledger::LedgerError;
 use crate::token::TokenError;
 
 /// A batch of one caller under one profile.
@@ -88,6 +89,8 @@ pub struct Certificate {
     pub issued_at: NumericDate,
     /// `exp`.
     pub expires_at: NumericDate,
+    /// Whether it is the certificate of an earlier item again. Callers cannot tell, but an operator may want to count.
+    pub is_replayed: bool,
 }
 
 /// The two forms of a signed certificate.
@@ -97,6 +100,14 @@ pub struct SignedForms {
     pub hc1: Hc1,
     /// The COSE_Sign1 message.
     pub cose: CoseBytes,
+}
+
+impl SignedForms {
+    /// Puts claims and signature together.
+    pub(super) fn assemble(header: &ProtectedHeader, claims: Vec<u8>, signature: Signature) -> Self {
+        let cose = header.assemble(claims, signature);
+        Self { hc1: Hc1::encode(&cose), cose }
+    }
 }
 
 /// Why there is no certificate.
@@ -123,6 +134,12 @@ pub enum SignFailure {
     /// The machine's clock is not to be trusted.
     #[error(transparent)]
     Clock(#[from] ClockStopped),
+    /// The same item is in work for another call, which did not end in time.
+    #[error("the same item is still being signed for another call")]
+    InWork,
+    /// The ledger of signed items did not answer, or did not keep the item.
+    #[error(transparent)]
+    Ledger(LedgerError),
     /// The service is ending.
     #[error("the service is ending")]
     Closing,

@@ -70,9 +70,12 @@ enum Verdict {
 const fn verdict(failure: &SignFailure, tries: u32) -> Verdict {
     match failure {
         SignFailure::Token(TokenError::Down { .. }) => Verdict::Wait,
-        SignFailure::Timeout | SignFailure::Clock(_) | SignFailure::Closing | SignFailure::Token(TokenError::Closed) => {
-            Verdict::Final
-        }
+        SignFailure::Timeout
+        | SignFailure::Clock(_)
+        | SignFailure::Closing
+        | SignFailure::InWork
+        | SignFailure::Ledger(_)
+        | SignFailure::Token(TokenError::Closed) => Verdict::Final,
         // Once, elsewhere: two in a row are no accident.
         SignFailure::BadSignature if tries == 0 => Verdict::Again,
         SignFailure::BadSignature => Verdict::Final,

@@ -2,11 +2,13 @@
 //!
 //! 1. [`Signer`] takes one [`Keyring`] snapshot and one reading of the clock for the batch, and cuts it into slices.
 //! 2. A slice is given a [`Route`]: the tokens in the order in which they are asked, the one with the least to do in front.
-//! 3. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
+//! 3. The items are claimed. One that was signed before, for the same caller, gets the same certificate again (`replay`); one
+//!    that is in work for another call is waited for, when all that the slice itself has claimed is done.
+//! 4. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
 //!    signing. A bad item keeps its own faults and the rest go on.
-//! 4. The token signs, in groups of one DSC. (A ledger's intent would be written before, its outcome after.)
-//! 5. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled.
-//! 6. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
+//! 5. The token signs, in groups of one DSC.
+//! 6. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled. The ledger keeps it.
+//! 7. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
 //!    prepared afresh.
 //!
 //! [`stage`] times each of these, and [`outlook`] says what a profile can sign at a moment.
@@ -23,6 +25,7 @@ pub mod outlook;
 mod prepare;
 pub mod profile;
 pub mod readiness;
+mod replay;
 pub mod route;
 pub mod signer;
 pub mod stage;

@@ -7,7 +7,8 @@ use super::keyring::{Keyring, Need};
 use super::profile::Profile;
 use super::route::{Binding, Route};
 use crate::domain::{CallerId, CertificateType, Digest, Fault, Faults, Hcert, NumericDate, Rule, Signature, UvciMaker};
-use crate::encode::{ClaimsSet, Hc1};
+use crate::encode::ClaimsSet;
+use crate::ledger::{Expiry, Kept};
 
 /// What all items of a batch share.
 #[derive(Debug)]
@@ -41,18 +42,26 @@ impl BatchContext {
 
     /// Reads, checks and encodes one item.
     pub(super) fn prepare(&self, item: &BatchItem, route: &Route) -> Result<Prepared, Faults> {
-        let profile = &self.profile;
-        let make_uvci = || self.uvci_maker.make(profile.issuer, &self.caller, &item.item_id);
-        let hcert = Hcert::parse(&item.payload, &profile.rulebook, self.issued_at, make_uvci)?;
+        let hcert = self.parse(item, self.issued_at)?;
         let kind = hcert.certificate_type();
         self.permits.check(kind)?;
         let expires_at = self.expiry(kind, item.expires_at)?;
         let binding = self.keyring.select(&self.need(kind, expires_at), route)?;
         let uvci = hcert.uvci().to_owned();
-        let claims =
-            ClaimsSet { issuer: profile.issuer.as_str(), issued_at: self.issued_at, expires_at, payload: hcert }.to_cbor();
+        let claims = self.claims(hcert, self.issued_at, expires_at);
         let digest = binding.key.header().digest(&claims);
         Ok(Prepared { binding, digest, claims, uvci, kind, issued_at: self.issued_at, expires_at })
+    }
+
+    /// Reads and checks a payload as of an instant.
+    pub(super) fn parse<'i>(&self, item: &'i BatchItem, now: NumericDate) -> Result<Hcert<'i>, Faults> {
+        let make_uvci = || self.uvci_maker.make(self.profile.issuer, &self.caller, &item.item_id);
+        Hcert::parse(&item.payload, &self.profile.rulebook, now, make_uvci)
+    }
+
+    /// The claims of a payload, encoded.
+    pub(super) fn claims(&self, payload: Hcert<'_>, issued_at: NumericDate, expires_at: NumericDate) -> Vec<u8> {
+        ClaimsSet { issuer: self.profile.issuer.as_str(), issued_at, expires_at, payload }.to_cbor()
     }
 
     /// Binds an item that was not signed to the best place of another route. Under another DSC the protected header is another,
@@ -89,17 +98,23 @@ impl Prepared {
         self.binding.key.check().accepts(&self.digest, signature.as_bytes())
     }
 
+    /// What makes the same certificate again.
+    pub(super) fn kept(&self, signature: Signature, expiry: Expiry, profile: Arc<str>) -> Kept {
+        let dsc = self.binding.key.dsc();
+        let (digest, kid, algorithm) = (self.digest, dsc.kid(), dsc.algorithm());
+        Kept { digest, signature, kid, algorithm, issued_at: self.issued_at, expires_at: self.expires_at, expiry, profile }
+    }
+
     /// Puts the certificate together.
     pub(super) fn assemble(self, signature: Signature) -> Certificate {
-        let cose = self.binding.key.header().assemble(self.claims, signature);
-        let hc1 = Hc1::encode(&cose);
         Certificate {
-            signed: Some(SignedForms { hc1, cose }),
+            signed: Some(SignedForms::assemble(self.binding.key.header(), self.claims, signature)),
             uvci: self.uvci,
             kind: self.kind,
             kid: self.binding.key.dsc().kid(),
             issued_at: self.issued_at,
             expires_at: self.expires_at,
+            is_replayed: false,
         }
     }
 
@@ -112,6 +127,7 @@ impl Prepared {
             kid: self.binding.key.dsc().kid(),
             issued_at: self.issued_at,
             expires_at: self.expires_at,
+            is_replayed: false,
         }
     }
 }

@@ -13,8 +13,10 @@ use super::batch::{BatchItem, BatchRequest, ItemError, ItemOutcome, SignFailure}
 use super::failover::failover;
 use super::keyring::LiveKeyring;
 use super::prepare::{BatchContext, Prepared};
+use super::replay::{self, Claimed, Held, Keeping, Placed, Task};
 use super::stage::Stage;
 use crate::domain::{Clock, Lane, UvciMaker};
+use crate::ledger::{Kept, Ledger, Ticket};
 use crate::token::{Order, Purpose, Signed};
 
 /// Signs batches.
@@ -24,6 +26,7 @@ pub struct Signer {
     uvci_maker: UvciMaker,
     pools: Pools,
     settings: SignerSettings,
+    ledger: Option<Arc<dyn Ledger>>,
 }
 
 /// What an operator may set.
@@ -96,7 +99,14 @@ impl Signer {
         settings: SignerSettings,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pools = Pools { interactive: pool(Lane::Interactive, settings.threads)?, bulk: pool(Lane::Bulk, settings.threads)? };
-        Ok(Self { keyring, clock, uvci_maker, pools, settings })
+        Ok(Self { keyring, clock, uvci_maker, pools, settings, ledger: None })
+    }
+
+    /// The same, with a ledger: the same item of the same caller again gets the same certificate. Without one it is signed again.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
     }
 
     /// The keyring that batches take their snapshot of.
@@ -126,9 +136,12 @@ impl Signer {
             uvci_maker: self.uvci_maker.clone(),
             issued_at,
         };
+        // What is only looked at is neither claimed nor kept.
+        let ledger = self.ledger.as_ref().filter(|_| !validate_only);
+        let keeping = ledger.map(|ledger| Keeping::new(ledger, &context.profile.name));
         let latest = Instant::now() + self.settings.sign_timeout;
         let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
-        let way = Way { lane, validate_only, context: Arc::new(context), deadline };
+        let way = Way { lane, validate_only, context: Arc::new(context), deadline, keeping };
         let mut items = items.into_iter();
         let slices = std::iter::from_fn(|| {
             let slice: Vec<BatchItem> = items.by_ref().take(SLICE_ITEMS).collect();
@@ -138,31 +151,49 @@ impl Signer {
         join_all(slices).await.into_iter().flatten().collect()
     }
 
-    /// Has a slice prepared, signed, checked and put together.
+    /// Has a slice claimed and signed. What is in work for another call waits until all else is done, and is claimed again.
     async fn sign_slice(&self, way: &Way, items: Vec<BatchItem>) -> Vec<ItemOutcome> {
-        let count = items.len();
-        let mut outcomes = Outcomes::closing(count);
+        let mut outcomes = Outcomes::closing(items.len());
+        let mut open: Vec<Placed> = items.into_iter().enumerate().map(|(place, item)| Placed { place, item }).collect();
+        while !open.is_empty() {
+            let Claimed { tasks, in_work } = replay::claim(way, open, &mut outcomes).await;
+            self.sign_claimed(way, tasks, &mut outcomes).await;
+            open = replay::wait(way, in_work, &mut outcomes).await;
+        }
+        outcomes.0
+    }
+
+    /// Has items prepared, signed, checked and put together.
+    async fn sign_claimed(&self, way: &Way, tasks: Vec<(Placed, Task)>, outcomes: &mut Outcomes) {
+        let count = tasks.iter().filter(|(_, task)| matches!(task, Task::Sign(_))).count();
         let route = Arc::new(way.context.route(count));
         let (lane, context, shared_route) = (way.lane, Arc::clone(&way.context), Arc::clone(&route));
         let prepare = move || {
-            let prepare = |item| {
+            let prepare = |(Placed { place, item }, task)| {
                 between_items(lane);
-                context.prepare(item, &shared_route).map_err(ItemError::Refused)
+                let outcome = match task {
+                    Task::Sign(held) => match context.prepare(&item, &shared_route) {
+                        Ok(item) => return Ok(Pending { place, item, tries: 0, held }),
+                        Err(faults) => Err(faults),
+                    },
+                    Task::Replay(kept, left) => context.replay(&item, kept, left),
+                };
+                Err((place, outcome.map_err(ItemError::Refused)))
             };
-            items.par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
+            tasks.into_par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
         };
         let preparing = Stage::Prepare.begin(way.lane, count);
-        let Some(prepared) = self.compute(way.lane, prepare).await else { return outcomes.0 };
+        let Some(prepared) = self.compute(way.lane, prepare).await else { return };
         drop(preparing);
         // What is prepared too late is not signed: nobody waits for it any more.
         let is_late = Instant::now() >= way.deadline;
         let mut good = Vec::with_capacity(count);
-        for (place, item) in prepared.into_iter().enumerate() {
+        for item in prepared {
             match item {
-                Ok(item) if way.validate_only => outcomes.set(place, Ok(item.preview())),
-                Ok(_) if is_late => outcomes.fail(place, SignFailure::Timeout),
-                Ok(item) => good.push(Pending { place, item, tries: 0 }),
-                Err(error) => outcomes.set(place, Err(error)),
+                Ok(pending) if way.validate_only => outcomes.set(pending.place, Ok(pending.item.preview())),
+                Ok(pending) if is_late => outcomes.fail(pending.place, SignFailure::Timeout),
+                Ok(pending) => good.push(pending),
+                Err((place, outcome)) => outcomes.set(place, outcome),
             }
         }
         // The route counts the slice as its token's work until it is signed, or routed anew.
@@ -173,14 +204,13 @@ impl Signer {
             good = Vec::new();
             let mut next = Vec::new();
             for group in unsigned {
-                let (again, route) = failover(way, group, &mut outcomes).await;
+                let (again, route) = failover(way, group, outcomes).await;
                 good.extend(again);
                 next.extend(route);
             }
             routes = next;
         }
         drop(routes);
-        outcomes.0
     }
 
     /// Has items of one DSC signed by one token, and finishes them.
@@ -197,9 +227,13 @@ impl Signer {
             };
             group.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect::<Vec<_>>()
         };
-        let _finishing = Stage::Finish.begin(lane, places.len());
-        let closing = |place| Finished::Outcome(place, Err(ItemError::Failed(SignFailure::Closing)));
-        self.compute(way.lane, finish).await.unwrap_or_else(|| places.into_iter().map(closing).collect())
+        let finishing = Stage::Finish.begin(lane, places.len());
+        let closing = |place| Finished::Outcome { place, outcome: Err(ItemError::Failed(SignFailure::Closing)), keep: None };
+        let finished = self.compute(way.lane, finish).await;
+        let mut finished = finished.unwrap_or_else(|| places.into_iter().map(closing).collect());
+        drop(finishing);
+        replay::settle(way, &mut finished).await;
+        finished
     }
 
     /// One signature an item, in order.
@@ -246,6 +280,8 @@ pub(super) struct Way {
     validate_only: bool,
     pub(super) context: Arc<BatchContext>,
     pub(super) deadline: Instant,
+    /// Nothing where nothing is kept.
+    pub(super) keeping: Option<Keeping>,
 }
 
 /// An item on its way to a signature, with its place in its slice.
@@ -254,6 +290,8 @@ pub(super) struct Pending {
     pub(super) item: Prepared,
     /// How often a token has failed it.
     pub(super) tries: u32,
+    /// Its claim, which ends with it where it is not signed.
+    held: Option<Held>,
 }
 
 /// An item that a token did not sign.
@@ -262,8 +300,13 @@ pub(super) struct Unsigned {
     pub(super) failure: SignFailure,
 }
 
-enum Finished {
-    Outcome(usize, ItemOutcome),
+pub(super) enum Finished {
+    Outcome {
+        place: usize,
+        outcome: ItemOutcome,
+        /// What is to be kept of it.
+        keep: Option<Box<(Ticket, Kept)>>,
+    },
     Unsigned(Unsigned),
 }
 
@@ -281,7 +324,8 @@ impl Pending {
                 return Finished::Unsigned(Unsigned { pending: self, failure: SignFailure::BadSignature });
             }
         }
-        Finished::Outcome(self.place, Ok(self.item.assemble(signature)))
+        let keep = self.held.map(|held| held.kept(&self.item, &signature));
+        Finished::Outcome { place: self.place, outcome: Ok(self.item.assemble(signature)), keep }
     }
 }
 
@@ -307,7 +351,7 @@ impl Outcomes {
         let mut unsigned = Vec::new();
         for item in finished {
             match item {
-                Finished::Outcome(place, outcome) => self.set(place, outcome),
+                Finished::Outcome { place, outcome, .. } => self.set(place, outcome),
                 Finished::Unsigned(item) => unsigned.push(item),
             }
         }

@@ -14,7 +14,7 @@ use super::testdata::{certified, made_uvci, parse, rulebook};
 const NOW: &str = "2021-10-20T12:00:00Z";
 
 /// The rules of an item's envelope, which no payload can break.
-const OF_THE_ITEM: [Rule; 4] = [ItemIdForm, ItemIdUnique, ExpiresAt, DscAvailable];
+const OF_THE_ITEM: [Rule; 7] = [ItemIdForm, ItemIdUnique, ItemIdTaken, ExpiresAt, DscAvailable, CallerTypes, PersonTypes];
 
 /// A payload under edit: the members of its three objects, each a name and JSON text.
 #[derive(Clone)]

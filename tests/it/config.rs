@@ -120,3 +120,16 @@ fn the_pin_may_come_from_the_environment() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn how_long_items_are_kept_for_retries_is_bounded_and_none_may_be_kept() {
+    let home = dev_folder();
+    let path = home.path().join("sceau.toml");
+    let keep = |config: &Config| config.retries.map(|retention| (retention.keep.as_secs(), retention.max_items.get()));
+    assert_eq!(keep(&Config::load(&path).unwrap()), Some((600, 200_000)));
+    edit(&path, "[signing]", "[retries]\nmax_items = 0\n\n[signing]");
+    assert_eq!(keep(&Config::load(&path).unwrap()), None);
+    edit(&path, "max_items = 0", "max_items = 10000001\nkeep_seconds = 604801");
+    let error = Config::load(&path).unwrap_err().to_string();
+    assert!(error.contains("retries.max_items is 10000001") && error.contains("retries.keep_seconds is 604801"), "{error}");
+}

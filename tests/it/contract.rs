@@ -247,12 +247,11 @@ fn the_last_try_of_a_token_that_counts_is_never_spent() {
 
 fn a_service_signs_with_both_algorithms_on_one_worker_and_on_two(_: &str, maker: Maker) {
     let home = Home::new(maker);
-    let samples = home.samples(300);
     for (workers, sessions) in [(1, 4), (2, 3)] {
         home.set_sizes(workers, sessions);
         let server = home.serve();
         for profile in ["dcc", "dcc-ps256"] {
-            let out = home.dir.join(format!("{profile}-{workers}"));
+            let (samples, out) = (home.samples_named(profile, 300), home.dir.join(format!("{profile}-{workers}")));
             let ran = server.sign(profile, &samples, &out);
             assert_eq!(ran.code, Some(0), "{profile}, {workers} workers: {}", ran.stderr);
             assert_eq!(ids(&read(&out)), ids(&read(&samples)));

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by layer, the innermost first; rooms of one layer do not know each other.
-const LAYERS: [&[&str]; 8] = [&["domain"], &["encode"], &["token"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
+const LAYERS: [&[&str]; 8] =
+    [&["domain"], &["encode"], &["token", "ledger"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
 const LIBRARIES: [(&str, &[&str]); 18] = [

@@ -27,6 +27,8 @@ pub(crate) struct Load {
 }
 
 struct Shared {
+    /// What its item ids begin with, so that another load on the same service brings other items.
+    name: String,
     payloads: Vec<String>,
     stop: AtomicBool,
     next: AtomicUsize,
@@ -68,7 +70,9 @@ impl Summary {
 
 impl Load {
     pub(crate) fn start(endpoint: &str, payloads: &[String]) -> Self {
+        static LOADS: AtomicUsize = AtomicUsize::new(0);
         let shared = Arc::new(Shared {
+            name: format!("load-{}", LOADS.fetch_add(1, Ordering::SeqCst)),
             payloads: payloads.to_vec(),
             stop: AtomicBool::new(false),
             next: AtomicUsize::new(0),
@@ -165,7 +169,7 @@ impl Shared {
     fn item(&self) -> v1::Item {
         let number = self.next.fetch_add(1, Ordering::SeqCst);
         let payload = self.payloads[number % self.payloads.len()].clone();
-        v1::Item { item_id: format!("item-{number}"), payload_json: payload.into(), expires_at: None }
+        v1::Item { item_id: format!("{}-{number}", self.name), payload_json: payload.into(), expires_at: None }
     }
 }
 

@@ -27,6 +27,7 @@ mod probe;
 mod properties;
 mod python_client;
 mod recovery;
+mod retries;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;

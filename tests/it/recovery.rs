@@ -92,6 +92,8 @@ fn bulk_that_waits_behind_interactive_work_kills_no_worker() {
     let dir = home.path();
     put_in_front(dir, "workers = 1\nsessions = 1\nhang_timeout_ms = 1000");
     script(dir, "[[fault]]\nfunction = \"C_Sign\"\ndelay_ms = 10.0\n");
+    // As much interactive work as the test wants is let in.
+    edit(&dir.join("sceau.toml"), "[server]", "[server]\nmax_wait_ms_interactive = 10000");
     let (mut server, endpoint) = serve(dir);
     let payloads = Arc::new(payloads(dir));
     let runtime = runtime();

@@ -55,6 +55,7 @@ struct State {
     waiting: usize,
     in_work: usize,
     arrivals: u64,
+    turns: u64,
     pace: Pace,
 }
 
@@ -63,6 +64,8 @@ struct State {
 struct Share {
     in_work: usize,
     waiting: usize,
+    /// When it was last its turn, in turns of the lane; 0 before the first.
+    last_turn: u64,
     queue: VecDeque<Waiter>,
 }
 
@@ -107,7 +110,8 @@ impl Drop for Place {
 
 impl LaneQueue {
     pub(super) fn new(limits: LaneLimits) -> Arc<Self> {
-        let state = State { limits, callers: HashMap::new(), waiting: 0, in_work: 0, arrivals: 0, pace: Pace::default() };
+        let state =
+            State { limits, callers: HashMap::new(), waiting: 0, in_work: 0, arrivals: 0, turns: 0, pace: Pace::default() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -198,13 +202,12 @@ impl State {
         Waiting(waiting)
     }
 
-    /// The next batch for work, if there is one and room for it: of the caller with the least in work, and of callers with as
-    /// much, of the one that came first.
+    /// The next batch for work, if there is one and room for it: of the caller with the least in work; of callers with as much,
+    /// of the one whose turn was longest ago.
     fn next(&mut self, now: Instant) -> Option<(CallerId, Waiter)> {
         loop {
-            let with_work =
-                self.callers.iter().filter_map(|(caller, share)| Some((share.in_work, share.queue.front()?.arrival, caller)));
-            let (_, _, caller) = with_work.min_by_key(|(in_work, arrival, _)| (*in_work, *arrival))?;
+            let waiting = self.callers.iter().filter_map(|(caller, share)| Some((caller, share, share.queue.front()?.arrival)));
+            let (caller, ..) = waiting.min_by_key(|(_, share, arrival)| (share.in_work, share.last_turn, *arrival))?;
             let caller = caller.clone();
             let share = self.callers.get_mut(&caller)?;
             let waiter = share.queue.front()?;
@@ -216,6 +219,8 @@ impl State {
             share.waiting -= waiter.items;
             self.waiting -= waiter.items;
             if is_wanted {
+                self.turns += 1;
+                share.last_turn = self.turns;
                 share.in_work += waiter.items;
                 self.in_work += waiter.items;
                 self.pace.begin(now);

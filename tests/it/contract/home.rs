@@ -142,8 +142,14 @@ impl Home {
     }
 
     pub(super) fn samples(&self, count: u32) -> PathBuf {
-        let path = self.dir.join("samples.ndjson");
-        let ran = run(sceau().args(["sample", "--count", &count.to_string(), "--out"]).arg(&path));
+        self.samples_named("nc", count)
+    }
+
+    /// Samples whose ids begin with a name.
+    pub(super) fn samples_named(&self, name: &str, count: u32) -> PathBuf {
+        let path = self.dir.join(format!("{name}.ndjson"));
+        let prefix = format!("{name}-");
+        let ran = run(sceau().args(["sample", "--count", &count.to_string(), "--id-prefix", &prefix, "--out"]).arg(&path));
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         path
     }
