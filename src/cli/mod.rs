@@ -1,6 +1,7 @@
 //! The command line: one file, or folder, a subcommand.
 
 mod clock;
+mod completions;
 mod config;
 mod connection;
 mod dev;
@@ -8,6 +9,7 @@ mod encode;
 mod exit;
 mod inspect;
 mod log;
+mod man;
 mod ndjson;
 mod notify;
 mod open;
@@ -24,7 +26,7 @@ mod verify;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// HSM-backed batch signing of health certificates (EU DCC / HCERT).
 #[derive(Debug, Parser)]
@@ -65,6 +67,8 @@ enum Command {
     Config(config::ConfigArgs),
     Token(token::TokenArgs),
     Clock(clock::ClockArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(hide = true)]
     TokenWorker(token_worker::TokenWorkerArgs),
 }
@@ -94,6 +98,8 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(args),
         Command::Token(args) => token::run(args),
         Command::Clock(args) => clock::run(args),
+        Command::Completions(args) => completions::run(args, &command()),
+        Command::Man(args) => man::run(args, command()),
         Command::TokenWorker(args) => token_worker::run(args),
     };
     crate::token::finalize_modules();
@@ -101,6 +107,11 @@ pub fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "sceau: {error:#}");
         exit::code_of(&error)
     })
+}
+
+/// The whole command line, for what describes it.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Help and version go to stdout and are a success; wrong usage goes to stderr and is 64, so that 2 stays free.

@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 8] =
     [&["domain"], &["encode"], &["token", "ledger"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
-const LIBRARIES: [(&str, &[&str]); 18] = [
+const LIBRARIES: [(&str, &[&str]); 20] = [
     ("cryptoki", &["token"]),
     ("metrics", &["sign", "service"]),
     ("metrics_exporter_prometheus", &["service"]),
@@ -27,6 +27,8 @@ const LIBRARIES: [(&str, &[&str]); 18] = [
     ("clap", &["cli"]),
     ("sd_notify", &["cli"]),
     ("strsim", &["config"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
 ];
 
 #[test]

@@ -31,6 +31,7 @@ mod retries;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod ship;
 mod softhsm;
 mod support;
 mod testdata;

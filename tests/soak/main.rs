@@ -10,7 +10,9 @@ mod kills;
 mod load;
 mod memory;
 mod network_hsm;
+mod package;
 mod proc;
+mod sandbox;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;
@@ -18,13 +20,18 @@ mod shared;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One run at a time, and the machine and commit in front of its figures.
+/// One run at a time, of the release build.
 fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if cfg!(debug_assertions) {
         panic!("a long run measures the release build: cargo test --release");
     }
+    in_turn()
+}
+
+/// One run at a time, and the machine and commit in front of what it prints.
+fn in_turn() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let said = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
         output.map_or_else(|_| "?".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
