@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sceau::domain::Lane;
-use sceau::service::client::{Client, ClientBatch, ClientItem};
+use sceau::service::client::{Client, ClientBatch, ClientItem, Connection};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
@@ -45,7 +45,7 @@ pub(crate) struct Answers(Mutex<Vec<Instant>>);
 impl Load {
     pub(crate) fn new(endpoint: &str) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let client = runtime.block_on(Client::connect(endpoint)).unwrap();
+        let client = runtime.block_on(Client::connect(&plain(endpoint))).unwrap();
         let samples = run(sceau().args(["sample", "--count", &PAYLOADS.to_string()]));
         assert_eq!(samples.code, Some(0), "{}", samples.stderr);
         let payload = |line: &str| Bytes::from(serde_json::from_str::<Sample<'_>>(line).unwrap().payload.get().to_owned());
@@ -72,7 +72,7 @@ impl Load {
     pub(crate) fn interactive(&self, endpoint: &str, count: usize) -> Latencies {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let mut times = runtime.block_on(async {
-            let mut client = Client::connect(endpoint).await.unwrap();
+            let client = Client::connect(&plain(endpoint)).await.unwrap();
             let mut times = Vec::with_capacity(count);
             for _ in 0..count {
                 let batch = self.sender().batch(Lane::Interactive, 1);
@@ -104,6 +104,11 @@ impl Load {
     }
 }
 
+/// One replica, in plain text.
+fn plain(endpoint: &str) -> Connection {
+    Connection { endpoints: vec![endpoint.to_owned()], tls: None }
+}
+
 struct Sender {
     client: Client,
     payloads: Arc<Vec<Bytes>>,
@@ -111,7 +116,7 @@ struct Sender {
 }
 
 impl Sender {
-    async fn send_while(mut self, left: Arc<AtomicU64>, answers: Arc<Answers>) {
+    async fn send_while(self, left: Arc<AtomicU64>, answers: Arc<Answers>) {
         while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
             let batch = self.batch(Lane::Bulk, BATCH);
             let results = self.client.sign_batch(batch).await.unwrap();
