@@ -4,6 +4,7 @@
 
 mod access;
 mod bad_payloads;
+mod chaos;
 mod cli;
 mod collector;
 mod config;
