@@ -4,6 +4,7 @@
 //! in target/criterion.
 
 mod boundary;
+mod grpc;
 mod path;
 mod payloads;
 mod retries;
@@ -16,6 +17,7 @@ fn main() {
     path::benches();
     stages::benches();
     boundary::benches();
+    grpc::benches();
     retries::benches();
     criterion::Criterion::default().configure_from_args().final_summary();
 }
