@@ -12,6 +12,7 @@ use tokio::time::timeout_at;
 use super::batch::{BatchItem, Certificate, ItemError, SignFailure, SignedForms};
 use super::prepare::{BatchContext, Prepared};
 use super::signer::{Finished, Outcomes, Way};
+use super::stage::Stage;
 use crate::domain::{Fault, Faults, Rule, Signature};
 use crate::encode::ProtectedHeader;
 use crate::ledger::{Claim, Expiry, InWork, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, Ticket};
@@ -77,8 +78,8 @@ pub(super) async fn claim(way: &Way, items: Vec<Placed>, outcomes: &mut Outcomes
         return Claimed { tasks: items.into_iter().map(|placed| (placed, Task::Sign(None))).collect(), in_work: Vec::new() };
     };
     let key = |placed: &Placed| ItemKey::new(&way.context.caller, &placed.item.item_id);
-    let claims = keeping.ledger.claim(items.iter().map(key).collect());
-    let claims = in_time(way, items.len(), claims).await;
+    let keys = items.iter().map(key).collect();
+    let claims = in_time(way, items.len(), || keeping.ledger.claim(keys)).await;
     let mut claimed = Claimed::default();
     for (placed, claim) in items.into_iter().zip(claims) {
         match claim {
@@ -126,7 +127,7 @@ pub(super) async fn settle(way: &Way, finished: &mut [Finished]) {
     if signed.is_empty() {
         return;
     }
-    let settled = in_time(way, indices.len(), keeping.ledger.settle(signed)).await;
+    let settled = in_time(way, indices.len(), || keeping.ledger.settle(signed)).await;
     for (index, settled) in indices.into_iter().zip(settled) {
         if let (Finished::Outcome { outcome, .. }, Err(error)) = (&mut finished[index], settled) {
             *outcome = Err(ItemError::Failed(SignFailure::Ledger(error)));
@@ -135,9 +136,10 @@ pub(super) async fn settle(way: &Way, finished: &mut [Finished]) {
 }
 
 /// The ledger's answers, or an error for each where they do not come in time.
-async fn in_time<T>(way: &Way, count: usize, answers: LedgerFuture<T>) -> Vec<Result<T, LedgerError>> {
+async fn in_time<T>(way: &Way, count: usize, ask: impl FnOnce() -> LedgerFuture<T>) -> Vec<Result<T, LedgerError>> {
     let late = || LedgerError { reason: "it gave no answer in time".to_owned() };
-    timeout_at(way.deadline, answers).await.unwrap_or_else(|_| (0..count).map(|_| Err(late())).collect())
+    let _running = Stage::Ledger.begin(way.lane, count);
+    timeout_at(way.deadline, ask()).await.unwrap_or_else(|_| (0..count).map(|_| Err(late())).collect())
 }
 
 impl BatchContext {

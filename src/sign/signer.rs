@@ -165,6 +165,7 @@ impl Signer {
 
     /// Has items prepared, signed, checked and put together.
     async fn sign_claimed(&self, way: &Way, tasks: Vec<(Placed, Task)>, outcomes: &mut Outcomes) {
+        let all = tasks.len();
         let count = tasks.iter().filter(|(_, task)| matches!(task, Task::Sign(_))).count();
         let route = Arc::new(way.context.route(count));
         let (lane, context, shared_route) = (way.lane, Arc::clone(&way.context), Arc::clone(&route));
@@ -182,7 +183,7 @@ impl Signer {
             };
             tasks.into_par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
         };
-        let preparing = Stage::Prepare.begin(way.lane, count);
+        let preparing = Stage::Prepare.begin(way.lane, all);
         let Some(prepared) = self.compute(way.lane, prepare).await else { return };
         drop(preparing);
         // What is prepared too late is not signed: nobody waits for it any more.
@@ -276,7 +277,7 @@ impl fmt::Debug for Signer {
 
 /// What the slices of a batch share on their way.
 pub(super) struct Way {
-    lane: Lane,
+    pub(super) lane: Lane,
     validate_only: bool,
     pub(super) context: Arc<BatchContext>,
     pub(super) deadline: Instant,

@@ -24,11 +24,13 @@ pub enum Stage {
     Token,
     /// Signatures are checked and certificates put together; the wait for a thread counts.
     Finish,
+    /// The ledger says of a slice what it knows of its items, or keeps what was signed.
+    Ledger,
 }
 
 impl Stage {
     /// Every stage, in the order of the way.
-    pub const ALL: &'static [Self] = &[Self::Queue, Self::Prepare, Self::Token, Self::Finish];
+    pub const ALL: &'static [Self] = &[Self::Queue, Self::Prepare, Self::Token, Self::Finish, Self::Ledger];
 
     /// Its name in labels and spans.
     #[must_use]
@@ -38,6 +40,7 @@ impl Stage {
             Self::Prepare => "prepare",
             Self::Token => "token",
             Self::Finish => "finish",
+            Self::Ledger => "ledger",
         }
     }
 

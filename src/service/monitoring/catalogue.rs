@@ -86,8 +86,8 @@ pub const CATALOGUE: &[Metric] = &[
         ITEMS,
         Unit::Count,
         &["profile", "type", "lane", "outcome"],
-        "Items that were answered. outcome: signed, validated (nothing was to be signed), refused (the item is at fault), failed (the \
-         signing is). type: v, t or r; none where the item was not signed",
+        "Items that were answered. outcome: signed, replayed (signed before), validated (nothing was to be signed), refused (the item \
+         is at fault), failed (the signing is). type: v, t or r; none where the item was not signed",
     ),
     counter(
         REFUSALS,
@@ -122,7 +122,7 @@ pub const CATALOGUE: &[Metric] = &[
         &["stage", "lane"],
         SECONDS,
         "Time in a stage. queue: a batch waits for its place; the others are of a slice of 64 items or fewer. prepare: validated and \
-         encoded; token: signed; finish: signatures checked and certificates put together; prepare and finish with the wait for a thread",
+         encoded; token: signed; finish: signatures checked and certificates put together; ledger: claimed, or kept for retries; prepare and finish with the wait for a thread",
     ),
     counter(CALLS, Unit::Count, &["rpc", "code"], "Calls that have ended, by gRPC code; CANCELLED where the caller has gone"),
     histogram(

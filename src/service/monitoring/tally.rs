@@ -22,6 +22,7 @@ pub(in crate::service) struct Tally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Signed,
+    Replayed,
     Validated,
     Refused,
     Failed,
@@ -31,6 +32,7 @@ impl Outcome {
     const fn name(self) -> &'static str {
         match self {
             Self::Signed => "signed",
+            Self::Replayed => "replayed",
             Self::Validated => "validated",
             Self::Refused => "refused",
             Self::Failed => "failed",
@@ -44,6 +46,7 @@ impl Tally {
         let mut tally = Self::default();
         for outcome in outcomes {
             match outcome {
+                Ok(certificate) if certificate.is_replayed => tally.add(Outcome::Replayed, certificate.kind.key()),
                 Ok(certificate) if certificate.signed.is_some() => tally.add(Outcome::Signed, certificate.kind.key()),
                 Ok(certificate) => tally.add(Outcome::Validated, certificate.kind.key()),
                 Err(ItemError::Refused(faults)) => tally.refuse(faults.iter().map(|fault| fault.rule)),
@@ -92,8 +95,14 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
-    use crate::domain::{Fault, Faults};
-    use crate::sign::SignFailure;
+    use crate::domain::{CertificateType, Fault, Faults, Kid, NumericDate};
+    use crate::sign::{Certificate, SignFailure};
+
+    fn certificate(is_replayed: bool) -> Certificate {
+        let at = NumericDate::from_seconds(0);
+        let (uvci, kind, kid) = (String::new(), CertificateType::Test, Kid::from([1; 8]));
+        Certificate { signed: None, uvci, kind, kid, issued_at: at, expires_at: at, is_replayed }
+    }
 
     #[test]
     fn a_batch_is_counted_by_outcome_and_its_faults_by_rule() {
@@ -103,6 +112,8 @@ mod tests {
             Err(ItemError::Refused(Faults::from(fault()))),
             Err(ItemError::Refused(two_faults)),
             Err(ItemError::Failed(SignFailure::Timeout)),
+            Ok(certificate(true)),
+            Ok(certificate(false)),
         ];
         let mut tally = Tally::of(&outcomes);
         tally.refuse(std::iter::once(Rule::ItemIdForm));
@@ -112,6 +123,8 @@ mod tests {
         for line in [
             r#"sceau_items_total{profile="fr",type="none",lane="bulk",outcome="refused"} 3"#,
             r#"sceau_items_total{profile="fr",type="none",lane="bulk",outcome="failed"} 1"#,
+            r#"sceau_items_total{profile="fr",type="t",lane="bulk",outcome="replayed"} 1"#,
+            r#"sceau_items_total{profile="fr",type="t",lane="bulk",outcome="validated"} 1"#,
             r#"sceau_refusals_total{rule="expires_at.range"} 2"#,
             r#"sceau_refusals_total{rule="dsc.available"} 1"#,
             r#"sceau_refusals_total{rule="item_id.form"} 1"#,
