@@ -164,7 +164,7 @@ pub(super) struct RetriesSection {
 
 impl Default for RetriesSection {
     fn default() -> Self {
-        Self { keep_seconds: 600, max_items: 200_000 }
+        Self { keep_seconds: 600, max_items: 100_000 }
     }
 }
 

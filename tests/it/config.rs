@@ -126,7 +126,7 @@ fn how_long_items_are_kept_for_retries_is_bounded_and_none_may_be_kept() {
     let home = dev_folder();
     let path = home.path().join("sceau.toml");
     let keep = |config: &Config| config.retries.map(|retention| (retention.keep.as_secs(), retention.max_items.get()));
-    assert_eq!(keep(&Config::load(&path).unwrap()), Some((600, 200_000)));
+    assert_eq!(keep(&Config::load(&path).unwrap()), Some((600, 100_000)));
     edit(&path, "[signing]", "[retries]\nmax_items = 0\n\n[signing]");
     assert_eq!(keep(&Config::load(&path).unwrap()), None);
     edit(&path, "max_items = 0", "max_items = 10000001\nkeep_seconds = 604801");
