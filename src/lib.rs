@@ -35,7 +35,7 @@
 //!
 //! # Invariants
 //!
-//! - **The domain cannot panic, whatever the input; encoding is deterministic.** tests/it/properties.rs
+//! - **The domain cannot panic, whatever the input; encoding is deterministic.** tests/it/properties.rs, tests/fuzz
 //! - **No signature leaves unverified, or under another certificate's kid.** A DSC, its key, its header and its check are one
 //!   value; each worker proves its keys before it takes work. tests/it/service.rs, tests/it/failover.rs
 //! - **A certificate's exp is within its DSC's validity, its iat not before it, its type within the key usage;** refused

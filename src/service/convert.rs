@@ -1,6 +1,7 @@
 //! Between the protocol's messages and the words of the house.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::monitoring::Tally;
 use super::proto::v1;
@@ -9,8 +10,8 @@ use crate::domain::{Fault, Faults, ItemId, Lane, NumericDate, Rule};
 use crate::sign::{BatchItem, Certificate, ItemError, ItemOutcome, SigningKey};
 
 /// The items of a request: the well-formed ones for the signer, and a place for every one.
-pub(super) struct Intake {
-    pub(super) items: Vec<BatchItem>,
+pub struct Intake {
+    items: Vec<BatchItem>,
     places: Vec<Place>,
 }
 
@@ -24,7 +25,8 @@ enum Place {
 
 impl Intake {
     /// Checks the references; all copies of a repeated one are refused, for nobody could tell which is meant.
-    pub(super) fn new(items: Vec<v1::Item>) -> Self {
+    #[must_use]
+    pub fn new(items: Vec<v1::Item>) -> Self {
         let mut copies: HashMap<&str, usize> = HashMap::with_capacity(items.len());
         for item in &items {
             *copies.entry(&item.item_id).or_default() += 1;
@@ -51,13 +53,20 @@ impl Intake {
     }
 
     /// Takes the items for the signer and leaves the places.
-    pub(super) fn split(self) -> (Vec<BatchItem>, Results) {
+    #[must_use]
+    pub fn split(self) -> (Vec<BatchItem>, Results) {
         (self.items, Results { places: self.places })
     }
 }
 
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Intake({} items, {} of them for the signer)", self.places.len(), self.items.len())
+    }
+}
+
 /// The places that outcomes go back to.
-pub(super) struct Results {
+pub struct Results {
     places: Vec<Place>,
 }
 
@@ -74,7 +83,11 @@ impl Results {
     }
 
     /// One result an item, in the order of the request.
-    pub(super) fn answer(self, outcomes: Vec<ItemOutcome>, want_cose: bool) -> v1::SignBatchResponse {
+    ///
+    /// # Panics
+    /// Where there are fewer outcomes than the intake had items for the signer.
+    #[must_use]
+    pub fn answer(self, outcomes: Vec<ItemOutcome>, want_cose: bool) -> v1::SignBatchResponse {
         let mut outcomes = outcomes.into_iter();
         let results = self.places.into_iter().map(|place| match place {
             Place::Accepted { item_id } => {
@@ -84,6 +97,12 @@ impl Results {
             Place::Refused { item_id, fault } => result(item_id, Err(ItemError::Refused(Faults::from(fault))), want_cose),
         });
         v1::SignBatchResponse { results: results.collect() }
+    }
+}
+
+impl fmt::Debug for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Results({} places)", self.places.len())
     }
 }
 

@@ -21,6 +21,7 @@ mod status;
 pub mod tls;
 
 pub use admission::Limits;
+pub use convert::{Intake, Results};
 pub use drain::Drain;
 pub use live::{Live, LiveSettings};
 pub use server::{Administration, Parts, run};

@@ -17,10 +17,12 @@
 //! Reading order: this page, [`error`] (what a failure means), `queue` (who signs next), `module` and `login` (how a token is
 //! reached), `key` (how a key is found and what it must be), `session`, `thread` and `pool` (signing), `wire` and `worker` (the
 //! process that signs), `process`, `keeper`, `standing` and `supervisor` (the process that has it sign). [`probe`] stands
-//! beside them: it measures a token for whoever connects one.
+//! beside them: it measures a token for whoever connects one. `frames` is `wire` as the fuzzer reaches it.
 
 mod cpu;
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod frames;
 mod keeper;
 mod key;
 mod keygen;
