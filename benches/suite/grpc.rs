@@ -107,6 +107,8 @@ fn grpc(criterion: &mut Criterion) {
                 };
                 let request = BatchRequest {
                     caller: CallerId::new("loopback"),
+                    person: None,
+                    request: "test".into(),
                     profile: Arc::clone(&profile),
                     lane,
                     validate_only: false,

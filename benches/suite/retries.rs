@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group};
 use futures_util::FutureExt;
 use sceau::domain::{Algorithm, CallerId, Digest, ItemId, Kid, NumericDate, Signature};
-use sceau::ledger::{Claim, Expiry, ItemKey, Kept, Ledger, MemoryLedger, Retention, Ticket};
+use sceau::ledger::{Claim, Expiry, ItemKey, Kept, Ledger, MemoryLedger, OpenIntent, Retention, SignedItem, Ticket};
 
 const ITEMS: usize = 500;
 const FULL: usize = 200_000;
@@ -57,7 +57,9 @@ impl Line {
     }
 
     fn settle(&self, tickets: Vec<Ticket>, kept: Vec<Kept>) {
-        let settled = self.ledger.settle(tickets.into_iter().zip(kept).collect());
+        let signed = |keep| SignedItem { keep: Some(keep), entry: None };
+        let signed = tickets.into_iter().zip(kept).map(signed).collect();
+        let settled = self.ledger.settle(OpenIntent::unrecorded(), signed);
         assert!(settled.now_or_never().expect("memory answers at once").iter().all(Result::is_ok));
     }
 }

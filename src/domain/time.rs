@@ -5,12 +5,14 @@ use std::fmt;
 
 use jiff::civil;
 use jiff::tz::Offset;
+use serde::{Deserialize, Serialize};
 
 /// Seconds since 1970-01-01T00:00:00Z, as CWT writes `iat` and `exp`: an integer, never a float.
 ///
 /// # Source
 /// RFC 8392 section 2; hcert_spec 1.0.8 sections 3.3.5 and 3.3.6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct NumericDate(i64);
 
 impl NumericDate {

@@ -44,6 +44,26 @@ impl<P: Serialize> ClaimsSet<'_, P> {
     }
 }
 
+/// The payload in claims that [`ClaimsSet::to_cbor`] made, as it stands there: deterministic CBOR of its own.
+#[must_use]
+pub fn payload_in<'c>(claims: &'c [u8], issuer: &str, issued_at: NumericDate, expires_at: NumericDate) -> &'c [u8] {
+    // The map's head; iss and exp and iat behind keys of one byte; -260 takes three; the map { 1: … } two.
+    let instants = head_bytes(expires_at) + head_bytes(issued_at);
+    claims.get(1 + 1 + 1 + issuer.len() + 1 + 1 + instants + 3 + 2..).unwrap_or_default()
+}
+
+/// How long an instant is in CBOR.
+const fn head_bytes(instant: NumericDate) -> usize {
+    let argument = if instant.seconds() < 0 { -1 - instant.seconds() } else { instant.seconds() };
+    match argument {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
+
 impl<P: Serialize> Serialize for ClaimsSet<'_, P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(4))?;

@@ -16,7 +16,7 @@ pub mod json;
 #[cfg(test)]
 mod tests;
 
-pub use claims::ClaimsSet;
+pub use claims::{ClaimsSet, payload_in};
 pub use cose::{CoseBytes, ProtectedHeader};
 pub use decode::{DecodeError, SignedHcert};
 pub use hc1::Hc1;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::access::{Caller, PersonDemand, caller_of};
 use super::convert::{self, Intake};
 use super::deadline::deadline_of;
-use super::monitoring::{self, Waiting};
+use super::monitoring::{self, RequestId, Waiting};
 use super::proto::v1;
 use super::proto::v1::signer_server;
 use super::{Live, Parts, status};
@@ -40,6 +40,8 @@ struct Call {
     /// What says which person is behind it, where the caller's calls bring one.
     jwt: Option<Zeroizing<String>>,
     deadline: Option<Instant>,
+    /// Its name in logs and on record.
+    request: Arc<str>,
 }
 
 impl Call {
@@ -48,6 +50,13 @@ impl Call {
         let left = |deadline: Instant| deadline.checked_duration_since(Instant::now()).ok_or_else(status::too_late);
         self.deadline.map(left).transpose()
     }
+}
+
+/// Who is behind a call.
+struct Behind {
+    /// Nothing where the call brings nobody.
+    pseudonym: Option<Arc<str>>,
+    types: CertificateTypes,
 }
 
 /// What to do when the lane is full, or the caller's quota is used up.
@@ -73,7 +82,7 @@ impl SignerService {
         let profile = self.live.profile(&request.profile)?;
         check_size(count, self.live.limits().max_batch_items)?;
         caller.check(&profile.name, lane, count).inspect_err(|refusal| note_refusal(caller, refusal))?;
-        let person = self.person_types(call).await.inspect_err(|refusal| note_refusal(caller, refusal))?;
+        let person = self.person(call).await.inspect_err(|refusal| note_refusal(caller, refusal))?;
         self.signer.clock().signing_time().map_err(|stopped| status::clock_stopped(&stopped))?;
         let admission = self.live.admission();
         monitoring::note_batch(caller.id(), &profile, lane, count);
@@ -95,10 +104,12 @@ impl SignerService {
         let (items, results) = Intake::new(request.items).split();
         let batch = BatchRequest {
             caller: caller.id().clone(),
+            person: person.pseudonym,
+            request: Arc::clone(&call.request),
             profile: Arc::clone(&profile),
             lane,
             validate_only: options.validate_only,
-            permits: Permits { caller: caller.types(), person },
+            permits: Permits { caller: caller.types(), person: person.types },
             deadline: call.deadline,
             items,
         };
@@ -117,21 +128,22 @@ impl SignerService {
                 .map(|jwt| Zeroizing::new(jwt.to_owned())),
             _ => None,
         };
-        Ok(Call { caller, jwt, deadline: deadline_of(request.metadata(), Instant::now()) })
+        let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+        Ok(Call { caller, jwt, deadline: deadline_of(request.metadata(), Instant::now()), request: id.into() })
     }
 
-    /// The types that the person behind a call may issue. A chunk of a stream is asked as its call was: a JWT ends.
-    async fn person_types(&self, call: &Call) -> Result<CertificateTypes, Status> {
+    /// The person behind a call, and the types that it may issue. A chunk of a stream is asked as its call was: a JWT ends.
+    async fn person(&self, call: &Call) -> Result<Behind, Status> {
         match (&call.jwt, self.live.person(), call.caller.person()) {
             (Some(jwt), Some(verifier), _) => {
                 let person = verifier.verify(jwt, self.live.now()).await?;
                 tracing::debug!(caller = call.caller.id().as_str(), person = %person.pseudonym, "person known");
-                Ok(person.types)
+                Ok(Behind { pseudonym: Some(person.pseudonym.as_str().into()), types: person.types })
             }
             (_, _, PersonDemand::Required) => {
                 Err(status::denied("caller.person", "this caller's calls bring the JWT of a person, and this one has none"))
             }
-            _ => Ok(CertificateTypes::ANY),
+            _ => Ok(Behind { pseudonym: None, types: CertificateTypes::ANY }),
         }
     }
 

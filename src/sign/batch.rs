@@ -18,6 +18,10 @@ use crate::token::TokenError;
 pub struct BatchRequest {
     /// Who asks.
     pub caller: CallerId,
+    /// The pseudonym of the person behind the call.
+    pub person: Option<Arc<str>>,
+    /// The call's request id.
+    pub request: Arc<str>,
     /// How to issue.
     pub profile: Arc<Profile>,
     /// With which priority.
@@ -139,7 +143,7 @@ pub enum SignFailure {
     InWork,
     /// The ledger of signed items did not answer, or did not keep the item.
     #[error(transparent)]
-    Ledger(LedgerError),
+    Ledger(#[from] LedgerError),
     /// The service is ending.
     #[error("the service is ending")]
     Closing,

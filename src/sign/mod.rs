@@ -6,8 +6,9 @@
 //!    that is in work for another call is waited for, when all that the slice itself has claimed is done.
 //! 4. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
 //!    signing. A bad item keeps its own faults and the rest go on.
-//! 5. The token signs, in groups of one DSC.
-//! 6. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled. The ledger keeps it.
+//! 5. The token signs, in groups of one DSC, each of which is on record first (`on_record`).
+//! 6. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled. It is on record,
+//!    and kept, before it leaves.
 //! 7. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
 //!    prepared afresh.
 //!
@@ -21,6 +22,7 @@ pub mod clock_guard;
 pub mod clock_record;
 mod failover;
 pub mod keyring;
+mod on_record;
 pub mod outlook;
 mod prepare;
 pub mod profile;

@@ -6,9 +6,13 @@ use super::batch::{BatchItem, Certificate, Permits, SignedForms};
 use super::keyring::{Keyring, Need};
 use super::profile::Profile;
 use super::route::{Binding, Route};
-use crate::domain::{CallerId, CertificateType, Digest, Fault, Faults, Hcert, NumericDate, Rule, Signature, UvciMaker};
-use crate::encode::ClaimsSet;
-use crate::ledger::{Expiry, Kept};
+use crate::domain::{
+    CallerId, CertificateType, Country, Digest, Fault, Faults, Hcert, ItemId, NumericDate, Octets, RevocationHashes, Rule,
+    Signature, UvciMaker,
+};
+use crate::encode::{ClaimsSet, payload_in};
+use crate::ledger::record::Entry;
+use crate::ledger::{Expiry, Kept, LedgerKeys};
 
 /// What all items of a batch share.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(super) struct BatchContext {
     pub(super) keyring: Arc<Keyring>,
     pub(super) profile: Arc<Profile>,
     pub(super) caller: CallerId,
+    pub(super) person: Option<Arc<str>>,
+    pub(super) request: Arc<str>,
     pub(super) permits: Permits,
     pub(super) uvci_maker: UvciMaker,
     /// One reading of the clock a batch.
@@ -29,6 +35,7 @@ pub(super) struct Prepared {
     pub(super) digest: Digest,
     claims: Vec<u8>,
     uvci: String,
+    issuer: Country,
     kind: CertificateType,
     issued_at: NumericDate,
     expires_at: NumericDate,
@@ -50,7 +57,8 @@ impl BatchContext {
         let uvci = hcert.uvci().to_owned();
         let claims = self.claims(hcert, self.issued_at, expires_at);
         let digest = binding.key.header().digest(&claims);
-        Ok(Prepared { binding, digest, claims, uvci, kind, issued_at: self.issued_at, expires_at })
+        let issuer = self.profile.issuer;
+        Ok(Prepared { binding, digest, claims, uvci, issuer, kind, issued_at: self.issued_at, expires_at })
     }
 
     /// Reads and checks a payload as of an instant.
@@ -100,9 +108,25 @@ impl Prepared {
 
     /// What makes the same certificate again.
     pub(super) fn kept(&self, signature: Signature, expiry: Expiry, profile: Arc<str>) -> Kept {
-        let dsc = self.binding.key.dsc();
+        let dsc = self.binding.dsc();
         let (digest, kid, algorithm) = (self.digest, dsc.kid(), dsc.algorithm());
         Kept { digest, signature, kid, algorithm, issued_at: self.issued_at, expires_at: self.expires_at, expiry, profile }
+    }
+
+    /// What stands on record of it.
+    pub(super) fn entry(&self, place: usize, item_id: &ItemId, signature: &Signature, keys: &LedgerKeys) -> Entry {
+        let issuer = self.issuer.as_str();
+        let hashes = RevocationHashes::of(self.binding.dsc().algorithm(), signature, &self.uvci, issuer);
+        Entry {
+            place: u16::try_from(place).unwrap_or(u16::MAX),
+            kind: self.kind,
+            expires_at: self.expires_at,
+            item: keys.item(item_id),
+            payload: keys.payload(payload_in(&self.claims, issuer, self.issued_at, self.expires_at)),
+            uci: Octets(hashes.uci),
+            country_uci: Octets(hashes.country_uci),
+            signature: Octets(hashes.signature),
+        }
     }
 
     /// Puts the certificate together.

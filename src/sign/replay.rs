@@ -9,19 +9,21 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
 
-use super::batch::{BatchItem, Certificate, ItemError, SignFailure, SignedForms};
+use super::batch::{BatchItem, Certificate, SignFailure, SignedForms};
 use super::prepare::{BatchContext, Prepared};
-use super::signer::{Finished, Outcomes, Way};
+use super::signer::{Outcomes, Way};
 use super::stage::Stage;
-use crate::domain::{Fault, Faults, Rule, Signature};
+use crate::domain::{Fault, Faults, ItemId, Rule, Signature};
 use crate::encode::ProtectedHeader;
-use crate::ledger::{Claim, Expiry, InWork, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, Ticket};
+use crate::ledger::{
+    Claim, EachItem, Expiry, InWork, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, LedgerKeys, SignedItem, Ticket,
+};
 
-/// Where a batch claims and keeps its items.
+/// Where a batch claims its items, and puts them on record.
 #[derive(Debug)]
 pub(super) struct Keeping {
-    ledger: Arc<dyn Ledger>,
-    profile: Arc<str>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) profile: Arc<str>,
 }
 
 /// An item with its place in its slice.
@@ -44,14 +46,16 @@ pub(super) enum Task {
 #[derive(Debug)]
 pub(super) struct Held {
     ticket: Ticket,
+    item_id: ItemId,
     profile: Arc<str>,
     expiry: Expiry,
 }
 
 impl Held {
-    /// What is to be kept of a signed item.
-    pub(super) fn kept(self, item: &Prepared, signature: &Signature) -> Box<(Ticket, Kept)> {
-        Box::new((self.ticket, item.kept(signature.clone(), self.expiry, self.profile)))
+    /// What is to be kept of a signed item, and put on record: its digest stands at `place` among those of its intent.
+    pub(super) fn signed(self, place: usize, item: &Prepared, signature: &Signature, keys: Option<&LedgerKeys>) -> SignedItem {
+        let entry = keys.map(|keys| item.entry(place, &self.item_id, signature, keys));
+        SignedItem { keep: Some((self.ticket, item.kept(signature.clone(), self.expiry, self.profile))), entry }
     }
 }
 
@@ -68,7 +72,8 @@ impl Keeping {
     }
 
     fn held(&self, ticket: Ticket, item: &BatchItem) -> Held {
-        Held { ticket, profile: Arc::clone(&self.profile), expiry: Expiry::of(item.expires_at) }
+        let (item_id, profile) = (item.item_id.clone(), Arc::clone(&self.profile));
+        Held { ticket, item_id, profile, expiry: Expiry::of(item.expires_at) }
     }
 }
 
@@ -112,34 +117,14 @@ pub(super) async fn wait(way: &Way, in_work: Vec<(Placed, InWork)>, outcomes: &m
     free
 }
 
-/// Has the ledger keep what was signed, before it leaves. What it does not keep fails.
-pub(super) async fn settle(way: &Way, finished: &mut [Finished]) {
-    let Some(keeping) = &way.keeping else { return };
-    let (mut indices, mut signed) = (Vec::new(), Vec::new());
-    for (index, item) in finished.iter_mut().enumerate() {
-        if let Finished::Outcome { keep, .. } = item
-            && let Some(keep) = keep.take()
-        {
-            indices.push(index);
-            signed.push(*keep);
-        }
-    }
-    if signed.is_empty() {
-        return;
-    }
-    let settled = in_time(way, indices.len(), || keeping.ledger.settle(signed)).await;
-    for (index, settled) in indices.into_iter().zip(settled) {
-        if let (Finished::Outcome { outcome, .. }, Err(error)) = (&mut finished[index], settled) {
-            *outcome = Err(ItemError::Failed(SignFailure::Ledger(error)));
-        }
-    }
-}
-
 /// The ledger's answers, or an error for each where they do not come in time.
-async fn in_time<T>(way: &Way, count: usize, ask: impl FnOnce() -> LedgerFuture<T>) -> Vec<Result<T, LedgerError>> {
-    let late = || LedgerError { reason: "it gave no answer in time".to_owned() };
+pub(super) async fn in_time<T>(way: &Way, count: usize, ask: impl FnOnce() -> LedgerFuture<EachItem<T>>) -> EachItem<T> {
     let _running = Stage::Ledger.begin(way.lane, count);
     timeout_at(way.deadline, ask()).await.unwrap_or_else(|_| (0..count).map(|_| Err(late())).collect())
+}
+
+pub(super) fn late() -> LedgerError {
+    LedgerError { reason: "it gave no answer in time".to_owned() }
 }
 
 impl BatchContext {

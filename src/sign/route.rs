@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::keyring::SigningKey;
+use crate::domain::Dsc;
 use crate::token::{Readiness, Token, TokenError, TokenKey};
 
 /// A token as batches see it, with the work that is on its way to it.
@@ -62,6 +63,11 @@ impl Binding {
     /// The token that signs.
     pub(super) fn station(&self) -> &Arc<Station> {
         &self.place().station
+    }
+
+    /// The DSC that signs.
+    pub(super) fn dsc(&self) -> &Dsc {
+        self.key.dsc()
     }
 
     /// The key on it.

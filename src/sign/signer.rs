@@ -12,11 +12,12 @@ use tokio::time::{Instant, timeout_at};
 use super::batch::{BatchItem, BatchRequest, ItemError, ItemOutcome, SignFailure};
 use super::failover::failover;
 use super::keyring::LiveKeyring;
+use super::on_record;
 use super::prepare::{BatchContext, Prepared};
 use super::replay::{self, Claimed, Held, Keeping, Placed, Task};
 use super::stage::Stage;
 use crate::domain::{Clock, Lane, UvciMaker};
-use crate::ledger::{Kept, Ledger, Ticket};
+use crate::ledger::{Ledger, LedgerKeys, SignedItem};
 use crate::token::{Order, Purpose, Signed};
 
 /// Signs batches.
@@ -102,7 +103,8 @@ impl Signer {
         Ok(Self { keyring, clock, uvci_maker, pools, settings, ledger: None })
     }
 
-    /// The same, with a ledger: the same item of the same caller again gets the same certificate. Without one it is signed again.
+    /// The same, with a ledger: what is signed is on record, and the same item of the same caller again gets the same
+    /// certificate. Without one it is signed again.
     #[must_use]
     pub fn with_ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
@@ -123,7 +125,7 @@ impl Signer {
 
     /// Signs a batch: one outcome an item, in order. One item's failure leaves the others.
     pub async fn sign_batch(&self, request: BatchRequest) -> Vec<ItemOutcome> {
-        let BatchRequest { caller, profile, lane, validate_only, permits, deadline, items } = request;
+        let BatchRequest { caller, person, request, profile, lane, validate_only, permits, deadline, items } = request;
         let issued_at = match self.clock.signing_time() {
             Ok(now) => now,
             Err(stopped) => return items.iter().map(|_| Err(ItemError::Failed(stopped.clone().into()))).collect(),
@@ -132,6 +134,8 @@ impl Signer {
             keyring: self.keyring.snapshot(),
             profile,
             caller,
+            person,
+            request,
             permits,
             uvci_maker: self.uvci_maker.clone(),
             issued_at,
@@ -216,24 +220,30 @@ impl Signer {
 
     /// Has items of one DSC signed by one token, and finishes them.
     async fn sign_group(&self, way: &Way, group: Vec<Pending>) -> Vec<Finished> {
+        let intent = match on_record::intend(way, &group).await {
+            Ok(intent) => intent,
+            Err(error) => return group.iter().map(|pending| Finished::failed(pending.place, error.clone().into())).collect(),
+        };
         let signing = Stage::Token.begin(way.lane, group.len());
         let signatures = self.signatures(way, &group).await;
         drop(signing);
         let places: Vec<usize> = group.iter().map(|pending| pending.place).collect();
         let (lane, check) = (way.lane, self.settings.check_signatures);
+        let keys = way.keeping.as_ref().and_then(|keeping| keeping.ledger.keys()).cloned();
         let finish = move || {
-            let finish = |(pending, signature): (Pending, Result<Signed, SignFailure>)| {
+            let finish = |((index, pending), signature): ((usize, Pending), Result<Signed, SignFailure>)| {
                 between_items(lane);
-                pending.finish(signature, check)
+                pending.finish(index, signature, check, keys.as_ref())
             };
-            group.into_par_iter().zip(signatures).with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect::<Vec<_>>()
+            let signed = group.into_par_iter().enumerate().zip(signatures);
+            signed.with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect::<Vec<_>>()
         };
         let finishing = Stage::Finish.begin(lane, places.len());
-        let closing = |place| Finished::Outcome { place, outcome: Err(ItemError::Failed(SignFailure::Closing)), keep: None };
+        let closing = |place| Finished::failed(place, SignFailure::Closing);
         let finished = self.compute(way.lane, finish).await;
         let mut finished = finished.unwrap_or_else(|| places.into_iter().map(closing).collect());
         drop(finishing);
-        replay::settle(way, &mut finished).await;
+        on_record::settle(way, intent, &mut finished).await;
         finished
     }
 
@@ -305,15 +315,21 @@ pub(super) enum Finished {
     Outcome {
         place: usize,
         outcome: ItemOutcome,
-        /// What is to be kept of it.
-        keep: Option<Box<(Ticket, Kept)>>,
+        /// What is to be written down and kept of it.
+        signed: Option<Box<SignedItem>>,
     },
     Unsigned(Unsigned),
 }
 
+impl Finished {
+    fn failed(place: usize, failure: SignFailure) -> Self {
+        Self::Outcome { place, outcome: Err(ItemError::Failed(failure)), signed: None }
+    }
+}
+
 impl Pending {
     /// Checks the signature, tells the token how it was, and puts the certificate together.
-    fn finish(self, signature: Result<Signed, SignFailure>, check: bool) -> Finished {
+    fn finish(self, index: usize, signature: Result<Signed, SignFailure>, check: bool, keys: Option<&LedgerKeys>) -> Finished {
         let Signed { signature, session } = match signature {
             Ok(signed) => signed,
             Err(failure) => return Finished::Unsigned(Unsigned { pending: self, failure }),
@@ -325,8 +341,8 @@ impl Pending {
                 return Finished::Unsigned(Unsigned { pending: self, failure: SignFailure::BadSignature });
             }
         }
-        let keep = self.held.map(|held| held.kept(&self.item, &signature));
-        Finished::Outcome { place: self.place, outcome: Ok(self.item.assemble(signature)), keep }
+        let signed = self.held.map(|held| Box::new(held.signed(index, &self.item, &signature, keys)));
+        Finished::Outcome { place: self.place, outcome: Ok(self.item.assemble(signature)), signed }
     }
 }
 

@@ -149,6 +149,8 @@ async fn sign(signer: &Signer, items: usize) -> Vec<ItemOutcome> {
     let item = |n| BatchItem { item_id: ItemId::new(&format!("item-{n}")).unwrap(), payload: PAYLOAD.into(), expires_at: None };
     let request = BatchRequest {
         caller: CallerId::new("test"),
+        person: None,
+        request: "test".into(),
         profile: profile("dcc"),
         lane: Lane::Bulk,
         validate_only: false,

@@ -8,7 +8,8 @@ const LAYERS: [&[&str]; 8] =
     [&["domain"], &["encode"], &["token", "ledger"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
-const LIBRARIES: [(&str, &[&str]); 20] = [
+const LIBRARIES: [(&str, &[&str]); 21] = [
+    ("sqlx", &["ledger"]),
     ("cryptoki", &["token"]),
     ("metrics", &["sign", "service"]),
     ("metrics_exporter_prometheus", &["service"]),

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sceau::domain::{CallerId, CertificateType, CertificateTypes, Digest, ItemId, Lane, Rule};
-use sceau::ledger::{Claim, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, MemoryLedger, Retention, Ticket};
+use sceau::ledger::{
+    Claim, EachItem, Group, ItemKey, Ledger, LedgerError, LedgerFuture, LedgerKeys, MemoryLedger, OpenIntent, Retention,
+    SignedItem,
+};
 use sceau::service::Limits;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::result::Outcome;
@@ -139,7 +142,8 @@ fn signing_key(token: &Arc<CountingToken>) -> SigningKey {
 fn request(caller: &str, items: Vec<BatchItem>) -> BatchRequest {
     let (caller, profile) = (CallerId::new(caller), profile("dcc"));
     let permits = Permits::ALL;
-    BatchRequest { caller, profile, lane: Lane::Bulk, validate_only: false, permits, deadline: None, items }
+    let (person, request) = (None, "test".into());
+    BatchRequest { caller, person, request, profile, lane: Lane::Bulk, validate_only: false, permits, deadline: None, items }
 }
 
 fn item(item_id: &str) -> BatchItem {
@@ -413,7 +417,7 @@ struct BrokenLedger {
 }
 
 impl Ledger for BrokenLedger {
-    fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<Claim> {
+    fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<EachItem<Claim>> {
         if self.is_claiming {
             return self.memory.claim(keys);
         }
@@ -421,9 +425,17 @@ impl Ledger for BrokenLedger {
         Box::pin(async move { keys.iter().map(|_| Err(error.clone())).collect() })
     }
 
-    fn settle(&self, signed: Vec<(Ticket, Kept)>) -> LedgerFuture<()> {
+    fn intend(&self, group: Group) -> LedgerFuture<Result<OpenIntent, LedgerError>> {
+        self.memory.intend(group)
+    }
+
+    fn settle(&self, _intent: OpenIntent, signed: Vec<SignedItem>) -> LedgerFuture<EachItem<()>> {
         let error = LedgerError { reason: "the disk is full".to_owned() };
         Box::pin(async move { signed.iter().map(|_| Err(error.clone())).collect() })
+    }
+
+    fn keys(&self) -> Option<&LedgerKeys> {
+        None
     }
 }
 
@@ -434,7 +446,7 @@ async fn what_the_ledger_does_not_claim_or_keep_does_not_leave() {
         let bench = Bench::with_ledger(Arc::new(BrokenLedger { memory, is_claiming }), settings().sign_timeout);
         for outcome in bench.sign(items(2)).await {
             let Err(ItemError::Failed(failure)) = outcome else { panic!("{outcome:?}") };
-            assert_eq!(failure.to_string(), "the ledger of signed items: the disk is full");
+            assert_eq!(failure.to_string(), "the ledger: the disk is full");
         }
         assert_eq!(bench.token.signed(), if is_claiming { 2 } else { 0 });
     }

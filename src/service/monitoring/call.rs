@@ -63,8 +63,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let id = RequestId::of(request.headers());
+        request.extensions_mut().insert(id.clone());
         let call = Call::begin(self.rpcs.name(request.uri().path()), &id, request.headers());
         let answer = call.span.in_scope(|| self.inner.call(request)).instrument(call.span.clone());
         Box::pin(async move {

@@ -27,4 +27,5 @@ pub use traces::{Traces, TracesError};
 
 pub(super) use call::{CallLayer, chunk, note_batch};
 pub(super) use lanes::Waiting;
+pub(super) use request_id::RequestId;
 pub(super) use tally::{Tally, denied};

@@ -11,7 +11,7 @@ const MAX_CHARS: usize = 64;
 
 /// The caller's own, where it is 1 to 64 of `[A-Za-z0-9._:-]`; else 32 hex digits by chance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestId(HeaderValue);
+pub(in crate::service) struct RequestId(HeaderValue);
 
 impl RequestId {
     pub(super) fn of(headers: &HeaderMap) -> Self {

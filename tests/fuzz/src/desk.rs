@@ -60,6 +60,8 @@ impl Desk {
         let (items, results) = Intake::new(request.items).split();
         let batch = BatchRequest {
             caller: CallerId::new("fuzz"),
+            person: None,
+            request: "test".into(),
             profile: Arc::new(profile(rules)),
             lane,
             validate_only: options.validate_only,

@@ -20,6 +20,12 @@ impl ItemKey {
         Self(*head)
     }
 
+    /// One that was hashed elsewhere.
+    #[must_use]
+    pub(in crate::ledger) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The 16 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

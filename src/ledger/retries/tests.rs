@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::store::{Found, Settled, Store};
-use super::{Claim, Expiry, ItemKey, Kept, Ledger, MemoryLedger, Retention, Ticket};
+use super::table::{Found, Settled, Store};
+use super::{Claim, Expiry, ItemKey, Kept, MemoryLedger, Retention, Ticket};
 use crate::domain::{Algorithm, CallerId, Digest, ItemId, Kid, NumericDate, Signature};
+use crate::ledger::Ledger;
 
 fn key(number: usize) -> ItemKey {
     ItemKey::new(&CallerId::new("test"), &ItemId::new(&number.to_string()).unwrap())
@@ -50,7 +51,7 @@ async fn is_kept(ledger: &MemoryLedger, number: usize) -> bool {
 async fn what_is_settled_is_kept_and_what_is_dropped_is_free() {
     let ledger = MemoryLedger::new(retention(Duration::from_secs(600), 10));
     let (first, second) = (ticket(&ledger, 1).await, ticket(&ledger, 2).await);
-    assert_eq!(ledger.settle(vec![(first, kept(1))]).await, [Ok(())]);
+    assert_eq!(ledger.keep(vec![(first, kept(1))]), [Ok(())]);
     drop(second);
     assert!(matches!(claim(&ledger, 1).await, Claim::Kept { kept: found, left } if found == kept(1) && left.as_secs() >= 590));
     assert!(matches!(claim(&ledger, 2).await, Claim::Free(_)));
@@ -71,7 +72,7 @@ async fn everybody_who_waits_hears_the_end_of_a_claim_and_one_takes_its_place() 
     }
     let again = ticket(&ledger, 1).await;
     let Claim::InWork(in_work) = claim(&ledger, 1).await else { panic!("it is in work again") };
-    assert_eq!(ledger.settle(vec![(again, kept(1))]).await, [Ok(())]);
+    assert_eq!(ledger.keep(vec![(again, kept(1))]), [Ok(())]);
     in_work.ended().await;
     assert!(is_kept(&ledger, 1).await);
 }
@@ -81,7 +82,7 @@ async fn the_oldest_goes_first_where_there_are_too_many() {
     let ledger = MemoryLedger::new(retention(Duration::from_secs(600), 3));
     for number in 0..5 {
         let ticket = ticket(&ledger, number).await;
-        assert_eq!(ledger.settle(vec![(ticket, kept(0))]).await, [Ok(())]);
+        assert_eq!(ledger.keep(vec![(ticket, kept(0))]), [Ok(())]);
     }
     assert!(!is_kept(&ledger, 1).await);
     assert!(is_kept(&ledger, 2).await && is_kept(&ledger, 4).await);
@@ -91,7 +92,7 @@ async fn the_oldest_goes_first_where_there_are_too_many() {
 async fn a_ticket_of_another_ledger_keeps_nothing() {
     let (ledger, other) = [(); 2].map(|()| MemoryLedger::new(retention(Duration::from_secs(600), 3))).into();
     let foreign = ticket(&other, 1).await;
-    assert!(ledger.settle(vec![(foreign, kept(1))]).await[0].is_err());
+    assert!(ledger.keep(vec![(foreign, kept(1))])[0].is_err());
     assert!(!is_kept(&ledger, 1).await);
 }
 
@@ -218,7 +219,7 @@ async fn many_tasks_at_once_hold_one_claim_of_an_item_at_a_time() {
                             assert_eq!(holders.fetch_sub(1, std::sync::atomic::Ordering::SeqCst), 1);
                             // Most give up; what the first that does not keeps is what all of them hear.
                             if number % 7 == 0 {
-                                ledger.settle(vec![(ticket, kept(number))]).await.remove(0).unwrap();
+                                ledger.keep(vec![(ticket, kept(number))]).remove(0).unwrap();
                             }
                         }
                     }

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::store::{Found, Settled, Store};
-use super::{Claim, InWork, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, Release, Ticket};
+use super::table::{Found, Settled, Store};
+use super::{Claim, InWork, ItemKey, Kept, Release, Ticket};
+use crate::ledger::{EachItem, Group, Ledger, LedgerError, LedgerFuture, LedgerKeys, OpenIntent, SignedItem};
 
 /// How long items are kept, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,30 @@ impl Release for Shared {
     }
 }
 
+impl MemoryLedger {
+    /// Keeps what was kept before, for so much longer. Items come in the order in which they fall due.
+    pub(in crate::ledger) fn resume(&self, key: ItemKey, kept: Kept, left: Duration) {
+        self.0.store().resume(key, kept, Instant::now() + left);
+    }
+
+    /// Keeps what was signed, and ends the claims.
+    pub(in crate::ledger) fn keep(&self, signed: Vec<(Ticket, Kept)>) -> EachItem<()> {
+        let now = Instant::now();
+        let mut store = self.0.store();
+        let keep = |(ticket, kept): (Ticket, Kept)| {
+            let (key, number) = ticket.redeem();
+            match store.keep(key, number, kept, now) {
+                Settled::Kept => Ok(()),
+                Settled::Unknown => Err(LedgerError::new("the claim is not one of this ledger")),
+            }
+        };
+        signed.into_iter().map(keep).collect()
+    }
+}
+
+/// It writes nothing down.
 impl Ledger for MemoryLedger {
-    fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<Claim> {
+    fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<EachItem<Claim>> {
         let now = Instant::now();
         let mut store = self.0.store();
         let claims = keys.into_iter().map(|key| match store.claim(key, now) {
@@ -61,16 +84,15 @@ impl Ledger for MemoryLedger {
         Box::pin(ready(claims.collect()))
     }
 
-    fn settle(&self, signed: Vec<(Ticket, Kept)>) -> LedgerFuture<()> {
-        let now = Instant::now();
-        let mut store = self.0.store();
-        let settled = signed.into_iter().map(|(ticket, kept)| {
-            let (key, number) = ticket.redeem();
-            match store.keep(key, number, kept, now) {
-                Settled::Kept => Ok(()),
-                Settled::Unknown => Err(LedgerError { reason: "the claim is not one of this ledger".to_owned() }),
-            }
-        });
-        Box::pin(ready(settled.collect()))
+    fn intend(&self, _group: Group) -> LedgerFuture<Result<OpenIntent, LedgerError>> {
+        Box::pin(ready(Ok(OpenIntent::unrecorded())))
+    }
+
+    fn settle(&self, _intent: OpenIntent, signed: Vec<SignedItem>) -> LedgerFuture<EachItem<()>> {
+        Box::pin(ready(self.keep(signed.into_iter().filter_map(|item| item.keep).collect())))
+    }
+
+    fn keys(&self) -> Option<&LedgerKeys> {
+        None
     }
 }

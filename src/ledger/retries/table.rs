@@ -110,6 +110,16 @@ impl Store {
         Settled::Kept
     }
 
+    /// Keeps an item that was kept before; a key that came twice keeps what came last.
+    pub(super) fn resume(&mut self, key: ItemKey, kept: Kept, due: Instant) {
+        let number = self.forgotten + self.kept.len() as u64;
+        if self.kept.len() >= self.retention.max_items.get() {
+            self.forget_first();
+        }
+        self.slots.insert(key, Slot::Kept(number));
+        self.kept.push_back(Record { key, due, kept });
+    }
+
     /// Frees a claim.
     pub(super) fn release(&mut self, key: ItemKey, claim: u64) {
         if self.slots.get(&key) == Some(&Slot::InWork(claim)) {

@@ -66,6 +66,24 @@ impl Ticket {
         Self { key, number, owner: Some(owner) }
     }
 
+    /// One of a ledger that keeps nothing, where every claim is free.
+    #[must_use]
+    pub const fn unclaimed(key: ItemKey) -> Self {
+        Self { key, number: 0, owner: None }
+    }
+
+    /// What was claimed.
+    #[must_use]
+    pub const fn key(&self) -> ItemKey {
+        self.key
+    }
+
+    /// The number of the claim.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Takes the ticket for its settlement; it frees nothing any more.
     #[must_use]
     pub fn redeem(mut self) -> (ItemKey, u64) {

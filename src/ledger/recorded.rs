@@ -1,0 +1,174 @@
+//! A ledger that writes down what is signed, and keeps it for retries.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::intent::Abandon;
+use super::record::{Body, Entry, Outcome};
+use super::retries::InvalidKept;
+use super::store::{KeptItem, Store, StoreError};
+use super::writer::{ChainWriter, WriterStatus};
+use super::{
+    Claim, EachItem, Group, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, LedgerKeys, MemoryLedger, OpenIntent, Retention,
+    SignedItem, Ticket, merkle,
+};
+use crate::domain::Clock;
+
+/// Writes intents and outcomes to a chain; keeps items in memory, and beside the chain for the next start.
+pub struct RecordedLedger(Arc<Inner>);
+
+struct Inner {
+    writer: ChainWriter,
+    keys: LedgerKeys,
+    clock: Arc<dyn Clock>,
+    retries: Option<Retries>,
+}
+
+struct Retries {
+    memory: MemoryLedger,
+    keep: Duration,
+}
+
+impl RecordedLedger {
+    /// A ledger over a chain; what is kept of items goes on from where the last process was. Without `retention` every retry is
+    /// signed again.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub async fn resume(
+        store: &dyn Store,
+        writer: ChainWriter,
+        keys: LedgerKeys,
+        clock: Arc<dyn Clock>,
+        retention: Option<Retention>,
+    ) -> Result<Self, StoreError> {
+        let retries = match retention {
+            Some(retention) => Some(Retries { memory: load(store, &keys, &*clock, retention).await?, keep: retention.keep }),
+            None => None,
+        };
+        Ok(Self(Arc::new(Inner { writer, keys, clock, retries })))
+    }
+
+    /// How the writer is.
+    #[must_use]
+    pub fn status(&self) -> &Arc<WriterStatus> {
+        self.0.writer.status()
+    }
+
+    /// Writes other records to the same chain.
+    #[must_use]
+    pub fn writer(&self) -> &ChainWriter {
+        &self.0.writer
+    }
+}
+
+/// What the last process kept.
+async fn load(store: &dyn Store, keys: &LedgerKeys, clock: &dyn Clock, retention: Retention) -> Result<MemoryLedger, StoreError> {
+    let now = clock.now();
+    let memory = MemoryLedger::new(retention);
+    let mut unreadable = 0;
+    for item in store.kept(now, retention.max_items.get()).await? {
+        match keys.open(&item.key, &item.sealed) {
+            Ok(kept) => {
+                let left = u64::try_from(item.due.seconds() - now.seconds()).unwrap_or_default();
+                memory.resume(item.key, kept, Duration::from_secs(left).min(retention.keep));
+            }
+            Err(InvalidKept) => unreadable += 1,
+        }
+    }
+    if unreadable > 0 {
+        tracing::warn!(items = unreadable, "kept items cannot be read under the ledger's keys; they would be signed again");
+    }
+    Ok(memory)
+}
+
+impl Ledger for RecordedLedger {
+    fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<EachItem<Claim>> {
+        if let Err(error) = self.status().check() {
+            return Box::pin(std::future::ready(keys.iter().map(|_| Err(error.clone())).collect()));
+        }
+        match &self.0.retries {
+            None => Box::pin(std::future::ready(keys.into_iter().map(|key| Ok(Claim::Free(Ticket::unclaimed(key)))).collect())),
+            Some(retries) => retries.memory.claim(keys.into_iter().map(|key| self.0.keys.claim(key)).collect()),
+        }
+    }
+
+    fn intend(&self, group: Group) -> LedgerFuture<Result<OpenIntent, LedgerError>> {
+        let ledger = Arc::clone(&self.0);
+        Box::pin(async move {
+            let (intent, detail) = group.to_record();
+            let count = intent.count;
+            let written = ledger.writer.write(Body::Intent(intent), detail, Vec::new()).await?;
+            Ok(OpenIntent::new(written.head.seq, count, Arc::clone(ledger.writer.status()) as Arc<dyn Abandon>))
+        })
+    }
+
+    /// It goes on where the caller has gone: what was signed is on record all the same.
+    fn settle(&self, intent: OpenIntent, signed: Vec<SignedItem>) -> LedgerFuture<EachItem<()>> {
+        let (ledger, count) = (Arc::clone(&self.0), signed.len());
+        let settling = tokio::spawn(async move { ledger.settle(intent, signed).await });
+        Box::pin(async move {
+            let failed = |_| (0..count).map(|_| Err(LedgerError::new("the service is ending"))).collect();
+            settling.await.unwrap_or_else(failed)
+        })
+    }
+
+    fn keys(&self) -> Option<&LedgerKeys> {
+        Some(&self.0.keys)
+    }
+}
+
+/// What is written of a group that was signed, and what its claims end with when that is durable.
+struct Settlement {
+    tickets: Vec<(Ticket, Kept)>,
+    kept_items: Vec<KeptItem>,
+    body: Body,
+    detail: Vec<u8>,
+}
+
+impl Inner {
+    async fn settle(&self, intent: OpenIntent, signed: Vec<SignedItem>) -> EachItem<()> {
+        let count = signed.len();
+        let Settlement { tickets, kept_items, body, detail } = self.outcome(intent, signed);
+        match self.writer.write(body, detail, kept_items).await {
+            // The tickets are dropped: their claims are free.
+            Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
+            Ok(written) => {
+                let results = match &self.retries {
+                    Some(retries) => retries.memory.keep(tickets),
+                    None => (0..count).map(|_| Ok(())).collect(),
+                };
+                let lost = |place| written.lost.contains(&place).then(|| LedgerError::new("the claim of the item has run out"));
+                results.into_iter().enumerate().map(|(place, result)| lost(place).map_or(result, Err)).collect()
+            }
+        }
+    }
+
+    fn outcome(&self, intent: OpenIntent, signed: Vec<SignedItem>) -> Settlement {
+        let (intent, asked) = intent.redeem();
+        let mut detail = Vec::with_capacity(signed.len() * Entry::BYTES);
+        let (mut tickets, mut kept_items) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len()));
+        let due = |keep: Duration| self.clock.now().plus_seconds(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX));
+        for item in signed {
+            if let Some(entry) = item.entry {
+                entry.write(&mut detail);
+            }
+            if let (Some((ticket, kept)), Some(retries)) = (item.keep, &self.retries) {
+                let (key, claim) = (ticket.key(), ticket.number());
+                kept_items.push(KeptItem { key, claim, sealed: self.keys.seal(&key, &kept), due: due(retries.keep) });
+                tickets.push((ticket, kept));
+            }
+        }
+        let signed = u32::try_from(detail.len() / Entry::BYTES).unwrap_or(u32::MAX);
+        let root = merkle::root(detail.chunks(Entry::BYTES));
+        let outcome = Outcome { intent, signed, unsigned: asked.saturating_sub(signed), key: self.keys.current(), root };
+        Settlement { tickets, kept_items, body: Body::Outcome(outcome), detail }
+    }
+}
+
+impl fmt::Debug for RecordedLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedLedger").field("status", self.status()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,291 @@
+//! A ledger in a file of its own: one process writes it, others may read.
+//!
+//! WAL with a sync at each commit, so that what is committed is there after a power cut. A lock on a file beside it, which ends
+//! with the process that holds it, says who writes.
+
+mod kept;
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row as _, SqlSafeStr, SqliteConnection};
+use tokio::sync::Mutex;
+
+use super::{Append, ChainState, KeptItem, Lease, Row, Store, StoreError, StoreFuture, Taken, Wanted};
+use crate::domain::{NumericDate, Octets};
+use crate::ledger::record::Head;
+
+/// How long one connection waits for another's write.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Connections for questions.
+const READERS: u32 = 4;
+
+/// Of the write-ahead log, how much is kept on disk between checkpoints, in bytes.
+const LOG_LIMIT: u32 = 64 * 1024 * 1024;
+
+/// A ledger in SQLite.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    options: SqliteConnectOptions,
+    readers: SqlitePool,
+    /// Held as long as this lives.
+    _lock: Option<File>,
+    writer: Mutex<Option<Writer>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: SqliteConnection,
+    inode: u64,
+}
+
+impl SqliteStore {
+    /// Opens a file for writing; makes it (mode 0600) where there is none, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] where another process writes it.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        make_private(path).map_err(|error| unreachable_file(path, &error))?;
+        let store = Self::reading(path, Some(lock));
+        let mut connection = store.connect().await?;
+        migrations().run(&mut connection.connection).await.map_err(|error| StoreError::Database { reason: error.to_string() })?;
+        *store.writer.lock().await = Some(connection);
+        Ok(store)
+    }
+
+    /// Opens a file for questions, also while a process writes it.
+    #[must_use]
+    pub fn open_to_read(path: &Path) -> Self {
+        Self::reading(path, None)
+    }
+
+    fn reading(path: &Path, lock: Option<File>) -> Self {
+        // A file that is missing is never made anew: its chain would begin again, and nobody would see that the old one is gone.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY)
+            .pragma("journal_size_limit", LOG_LIMIT.to_string())
+            .disable_statement_logging();
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.clone());
+        Self { path: path.to_owned(), options, readers, _lock: lock, writer: Mutex::new(None) }
+    }
+
+    async fn connect(&self) -> Result<Writer, StoreError> {
+        let connection = SqliteConnection::connect_with(&self.options).await.map_err(of_sqlx)?;
+        Ok(Writer { connection, inode: self.inode()? })
+    }
+
+    /// The file's number: a file that was moved away would go on taking what nobody finds again.
+    fn inode(&self) -> Result<u64, StoreError> {
+        std::fs::metadata(&self.path).map(|metadata| metadata.ino()).map_err(|error| unreachable_file(&self.path, &error))
+    }
+
+    /// The connection that writes. It is put back only by a work that went well.
+    async fn writing<T>(&self, work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut slot = self.writer.lock().await;
+        let mut writer = match slot.take() {
+            Some(writer) => writer,
+            None => self.connect().await?,
+        };
+        if self.inode()? != writer.inode {
+            return Err(StoreError::Database { reason: format!("{} is another file than it was", self.path.display()) });
+        }
+        let done = work(&mut writer.connection).await?;
+        *slot = Some(writer);
+        Ok(done)
+    }
+}
+
+impl Store for SqliteStore {
+    fn take<'s>(&'s self, Wanted { instance, .. }: Wanted<'s>) -> StoreFuture<'s, Taken> {
+        Box::pin(self.writing(async move |connection| {
+            let add = "INSERT INTO chain (instance, seq, link, settled, fence) VALUES (?, 0, ?, 0, 0) ON CONFLICT DO NOTHING";
+            sqlx::query(add)
+                .bind(instance)
+                .bind(Head::EMPTY.link.0.as_slice())
+                .execute(&mut *connection)
+                .await
+                .map_err(of_sqlx)?;
+            let take = "UPDATE chain SET fence = fence + 1 WHERE instance = ? RETURNING id, seq, link, settled, fence";
+            let row = sqlx::query(take).bind(instance).fetch_one(connection).await.map_err(of_sqlx)?;
+            let lease = Lease { chain: column(&row, 0)?, instance: instance.to_owned(), fence: column(&row, 4)? };
+            Ok(Taken { lease, head: head(&row, 1)?, settled: place(&row, 3)? })
+        }))
+    }
+
+    fn append<'s>(&'s self, lease: &'s Lease, append: Append<'s>) -> StoreFuture<'s, Vec<usize>> {
+        Box::pin(self.writing(async move |connection| {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(of_sqlx)?;
+            move_head(&mut transaction, lease, &append).await?;
+            for row in append.rows {
+                insert(&mut transaction, lease.chain, row).await?;
+            }
+            if !append.kept.is_empty() {
+                kept::insert(&mut transaction, append.kept).await?;
+            }
+            transaction.commit().await.map_err(of_sqlx)?;
+            Ok(Vec::new())
+        }))
+    }
+
+    fn release<'s>(&'s self, _lease: &'s Lease) -> StoreFuture<'s, ()> {
+        // The lock ends with the store.
+        Box::pin(async { Ok(()) })
+    }
+
+    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, Vec<KeptItem>> {
+        Box::pin(kept::load(&self.readers, now, most))
+    }
+
+    fn forget_kept(&self, now: NumericDate) -> StoreFuture<'_, ()> {
+        Box::pin(self.writing(async move |connection| kept::forget(connection, now).await))
+    }
+
+    fn chains(&self) -> StoreFuture<'_, Vec<ChainState>> {
+        Box::pin(async {
+            let all = "SELECT id, instance, seq, link FROM chain ORDER BY instance";
+            let rows = sqlx::query(all).fetch_all(&self.readers).await.map_err(of_sqlx)?;
+            let state = |row: &SqliteRow| {
+                Ok(ChainState { chain: column(row, 0)?, instance: column(row, 1)?, head: head(row, 2)?, indexed: 0 })
+            };
+            rows.iter().map(state).collect()
+        })
+    }
+
+    fn rows(&self, chain: i64, from: u64, most: usize) -> StoreFuture<'_, Vec<Row>> {
+        Box::pin(async move {
+            let select = "SELECT id, link, digest, record, detail FROM record WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?";
+            let query = sqlx::query(select).bind(id(chain, from)).bind(id(chain, MOST_RECORDS));
+            let rows = query.bind(i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(&self.readers).await.map_err(of_sqlx)?;
+            rows.iter().map(row_of).collect()
+        })
+    }
+}
+
+/// Records of a chain, at most: with the chain's number they share an integer.
+const MOST_RECORDS: u64 = (1 << 40) - 1;
+
+fn id(chain: i64, seq: u64) -> i64 {
+    chain << 40 | i64::try_from(seq.min(MOST_RECORDS)).unwrap_or(i64::MAX)
+}
+
+/// Moves the end of a chain; nothing is written where it is not where the writer thinks.
+async fn move_head(connection: &mut SqliteConnection, lease: &Lease, append: &Append<'_>) -> Result<(), StoreError> {
+    let Some(last) = append.rows.last() else { return Ok(()) };
+    let moved =
+        sqlx::query("UPDATE chain SET seq = ?, link = ?, settled = ? WHERE id = ? AND fence = ? AND seq = ? AND link = ?")
+            .bind(integer(last.seq))
+            .bind(last.link.0.as_slice())
+            .bind(integer(append.settled))
+            .bind(lease.chain)
+            .bind(lease.fence)
+            .bind(integer(append.from.seq))
+            .bind(append.from.link.0.as_slice())
+            .execute(connection)
+            .await
+            .map_err(of_sqlx)?;
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Lost { instance: lease.instance.clone() }) }
+}
+
+async fn insert(connection: &mut SqliteConnection, chain: i64, row: &Row) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO record (id, link, digest, record, detail) VALUES (?, ?, ?, ?, ?)")
+        .bind(id(chain, row.seq))
+        .bind(row.link.0.as_slice())
+        .bind(row.digest.0.as_slice())
+        .bind(row.record.as_deref())
+        .bind(row.detail.as_deref())
+        .execute(connection)
+        .await
+        .map_err(of_sqlx)?;
+    Ok(())
+}
+
+fn row_of(row: &SqliteRow) -> Result<Row, StoreError> {
+    Ok(Row {
+        seq: place(row, 0)? & MOST_RECORDS,
+        link: octets(row, 1)?,
+        digest: octets(row, 2)?,
+        record: column(row, 3)?,
+        detail: column(row, 4)?,
+    })
+}
+
+fn head(row: &SqliteRow, index: usize) -> Result<Head, StoreError> {
+    Ok(Head { seq: place(row, index)?, link: octets(row, index + 1)? })
+}
+
+fn column<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
+    row: &'r SqliteRow,
+    index: usize,
+) -> Result<T, StoreError> {
+    row.try_get(index).map_err(of_sqlx)
+}
+
+fn place(row: &SqliteRow, index: usize) -> Result<u64, StoreError> {
+    column::<i64>(row, index)?.try_into().map_err(|_| StoreError::Damaged { reason: "a place is negative".to_owned() })
+}
+
+fn octets<const N: usize>(row: &SqliteRow, index: usize) -> Result<Octets<N>, StoreError> {
+    let bytes: &[u8] = column(row, index)?;
+    bytes.try_into().map(Octets).map_err(|_| StoreError::Damaged { reason: format!("a hash has {} bytes", bytes.len()) })
+}
+
+/// SQLite has signed integers alone.
+fn integer(place: u64) -> i64 {
+    i64::try_from(place).unwrap_or(i64::MAX)
+}
+
+/// SQLite's own numbers: the disk is full, or a write failed, which mostly means the same.
+const FULL: u32 = 13;
+
+fn of_sqlx(error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+    let reason = error.to_string();
+    if code.is_some_and(|code| code & 0xff == FULL) { StoreError::Full { reason } } else { StoreError::Database { reason } }
+}
+
+fn unreachable_file(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Database { reason: format!("{}: {error}", path.display()) }
+}
+
+fn migrations() -> Migrator {
+    let chains = include_str!("1_chains.sql");
+    Migrator::with_migrations(vec![Migration::new(1, "chains".into(), MigrationType::Simple, chains.into_sql_str(), false)])
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = private().open(&name).map_err(|error| unreachable_file(&name, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let reason = format!("another process writes {}; only one may", path.display());
+            Err(StoreError::Database { reason })
+        }
+        Err(TryLockError::Error(error)) => Err(unreachable_file(&name, &error)),
+    }
+}
+
+fn private() -> std::fs::OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options
+}
+
+/// SQLite would make the file readable for all.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    private().open(path).map(drop)
+}

@@ -1,0 +1,386 @@
+//! The one writer of a chain: what calls want written at the same time is written at once, in one commit.
+//!
+//! When the database fails, whoever waits hears it, and whoever comes hears it at once; the writer takes its chain anew, with a
+//! longer and longer pause up to two seconds, until it has it. Intents that were lost from sight meanwhile are then in doubt.
+
+mod draft;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::intent::Abandon;
+use super::record::{Body, Head, Opened, Outcome, Record};
+use super::store::{Append, KeptItem, Lease, Row, Store, StoreError, Taken, Wanted};
+use super::{LedgerError, LedgerKeyId, merkle};
+use crate::domain::{Clock, Octets};
+use draft::Chain;
+pub use status::WriterStatus;
+use status::{End, Loose};
+
+/// How long a lease holds without a word. A writer that writes nothing renews it three times in that.
+const LEASE: Duration = Duration::from_secs(6);
+
+/// The most that is written at once, so that no answer waits for a commit without end.
+const MOST_AT_ONCE: usize = 512;
+
+/// The most that waits; the lanes' own bounds come first, but those whose calls have gone wait on.
+const MOST_WAITING: usize = 16 * 1024;
+
+/// Between two tries to take a chain back, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// How many rows are looked at together when a chain is taken.
+const ROWS_AT_ONCE: usize = 256;
+
+/// Has records written. Clones write to the same chain.
+#[derive(Clone, Debug)]
+pub struct ChainWriter {
+    commands: mpsc::Sender<Command>,
+    status: Arc<WriterStatus>,
+}
+
+/// What a chain is written with.
+#[derive(Clone, Debug)]
+pub struct WriterSettings {
+    /// Whose chain it is.
+    pub instance: String,
+    /// A commit that takes longer makes the ledger fail until it is done.
+    pub patience: Duration,
+    /// Under which key entries are hashed, and those before it.
+    pub keys: Vec<LedgerKeyId>,
+    /// SHA-256 of the certificate whose key seals the chain.
+    pub audit: Option<Octets<32>>,
+}
+
+#[derive(Debug)]
+struct Command {
+    body: Body,
+    detail: Vec<u8>,
+    kept: Vec<KeptItem>,
+    done: oneshot::Sender<Result<Written, LedgerError>>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The chain's end with this record.
+    pub head: Head,
+    /// Of what was to be kept, the places of items whose claims had run out.
+    pub lost: Vec<usize>,
+}
+
+impl ChainWriter {
+    /// Takes a chain and begins to write it; waits as long as another process's lease lasts.
+    ///
+    /// # Errors
+    /// Where the store does not answer, or the end of the chain is damaged.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: WriterSettings,
+    ) -> Result<(Self, WriterTask), StoreError> {
+        let (commands, waiting) = mpsc::channel(MOST_WAITING);
+        let status = Arc::new(WriterStatus::new(settings.patience));
+        let holder = Octets(rand::random());
+        let mut actor = Actor { store, clock, settings, holder, status: Arc::clone(&status), held: BTreeMap::new(), chain: None };
+        actor.take_at_start().await?;
+        let writer = Self { commands, status };
+        let stop = Arc::clone(&writer.status);
+        let task = tokio::spawn(actor.run(waiting));
+        Ok((writer, WriterTask { task, status: stop }))
+    }
+
+    /// Writes a record durably; beside it, what is kept of the items in it.
+    ///
+    /// # Errors
+    /// At once where the database is known to fail. An outcome that is not written leaves its intent in doubt.
+    pub async fn write(&self, body: Body, detail: Vec<u8>, kept: Vec<KeptItem>) -> Result<Written, LedgerError> {
+        let (done, written) = oneshot::channel();
+        let outcome_of = if let Body::Outcome(outcome) = &body { Some(outcome.intent) } else { None };
+        let full = |_| LedgerError::new("too much waits to be written");
+        let sent = self.status.check().and_then(|()| self.commands.try_send(Command { body, detail, kept, done }).map_err(full));
+        if let (Err(_), Some(intent)) = (&sent, outcome_of) {
+            self.status.doubt(intent);
+        }
+        sent?;
+        written.await.unwrap_or_else(|_| Err(LedgerError::new("the service is ending")))
+    }
+
+    /// How the writer is.
+    #[must_use]
+    pub const fn status(&self) -> &Arc<WriterStatus> {
+        &self.status
+    }
+}
+
+/// The writer at work.
+#[derive(Debug)]
+pub struct WriterTask {
+    task: JoinHandle<()>,
+    status: Arc<WriterStatus>,
+}
+
+impl WriterTask {
+    /// Writes what waits, gives the chain free, and ends.
+    pub async fn end(self) {
+        self.status.stop();
+        // A panic there was told when it happened.
+        let _ = self.task.await;
+    }
+}
+
+struct Actor {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    settings: WriterSettings,
+    holder: Octets<16>,
+    status: Arc<WriterStatus>,
+    /// Intents on record whose outcome this process will write, with the number of their items.
+    held: BTreeMap<u64, u32>,
+    /// Nothing while the database fails.
+    chain: Option<Chain>,
+}
+
+impl Actor {
+    async fn take_at_start(&mut self) -> Result<(), StoreError> {
+        loop {
+            match self.take().await {
+                Err(StoreError::Held { instance, left }) => {
+                    tracing::warn!(
+                        instance,
+                        seconds = left.as_secs(),
+                        "another process holds the chain; waiting for its lease to end"
+                    );
+                    sleep(left + PAUSES.0).await;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    /// Takes the chain, and puts down what is in doubt.
+    async fn take(&mut self) -> Result<(), StoreError> {
+        let wanted = Wanted { instance: &self.settings.instance, holder: &self.holder, lasts: LEASE };
+        let Taken { lease, head, settled } = self.store.take(wanted).await?;
+        // What nobody will settle is in doubt with the rest.
+        self.loose();
+        let open = self.open_intents(&lease, head, settled).await?;
+        let doubt: Vec<u64> = open.into_iter().filter(|seq| !self.held.contains_key(seq)).collect();
+        let mut chain = Chain { lease, head, written: head };
+        let settings = &self.settings;
+        let opened =
+            Opened { program: env!("CARGO_PKG_VERSION").to_owned(), keys: settings.keys.clone(), audit: settings.audit };
+        let mut rows = vec![chain.row(settings, self.clock.now(), Body::Opened(opened), Vec::new())];
+        if !doubt.is_empty() {
+            tracing::warn!(intents = doubt.len(), "intents without an outcome were found; they are in doubt");
+            rows.push(chain.row(settings, self.clock.now(), Body::Doubt { intents: doubt }, Vec::new()));
+        }
+        self.append(&mut chain, &rows, &[]).await?;
+        self.status.is_up(chain.head);
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    /// The intents behind `settled` that have no outcome, from a chain whose links hold.
+    async fn open_intents(&self, lease: &Lease, head: Head, settled: u64) -> Result<Vec<u64>, StoreError> {
+        let mut open = BTreeSet::new();
+        let mut at: Option<Head> = None;
+        let mut next = settled.max(1);
+        while next <= head.seq {
+            let rows = self.store.rows(lease.chain, next, ROWS_AT_ONCE).await?;
+            let Some(last) = rows.last().map(|row| row.seq) else { break };
+            for row in &rows {
+                let computed = at.map_or(Head { seq: row.seq, link: row.link }, |at| at.next(&row.digest));
+                if computed != (Head { seq: row.seq, link: row.link }) {
+                    return Err(damaged(lease, row.seq));
+                }
+                at = Some(computed);
+                note_open(&mut open, row, settled);
+            }
+            next = last + 1;
+        }
+        if head.seq > 0 && at != Some(head) {
+            return Err(damaged(lease, head.seq));
+        }
+        Ok(open.into_iter().collect())
+    }
+
+    async fn append(&self, chain: &mut Chain, rows: &[Row], kept: &[KeptItem]) -> Result<Vec<usize>, StoreError> {
+        let settled = self.held.keys().next().map_or(chain.head.seq, |first| first - 1);
+        let lasts = LEASE;
+        let lost = self.store.append(&chain.lease, Append { from: chain.written, rows, settled, kept, lasts }).await?;
+        chain.written = chain.head;
+        Ok(lost)
+    }
+
+    async fn run(mut self, mut waiting: mpsc::Receiver<Command>) {
+        let mut commands = Vec::with_capacity(MOST_AT_ONCE);
+        loop {
+            let is_ending = self.wait(&mut waiting, &mut commands).await;
+            let loose = self.loose();
+            let written = self.commit(std::mem::take(&mut commands), &loose).await;
+            if let Err(error) = written {
+                tracing::error!(%error, "the ledger cannot be written; nothing is signed until it can");
+                self.chain = None;
+                self.status.is_down(&error.to_string());
+                self.recover(&mut waiting).await;
+            }
+            if is_ending && waiting.is_empty() {
+                break;
+            }
+        }
+        if let Some(chain) = &self.chain
+            && let Err(error) = self.store.release(&chain.lease).await
+        {
+            tracing::warn!(%error, "the chain's lease could not be given back; it ends by itself");
+        }
+    }
+
+    /// Waits for something to write, or for the lease to want a word; says whether the writer is to end.
+    async fn wait(&self, waiting: &mut mpsc::Receiver<Command>, commands: &mut Vec<Command>) -> bool {
+        tokio::select! {
+            biased;
+            received = waiting.recv_many(commands, MOST_AT_ONCE) => received == 0,
+            () = self.status.woken() => self.status.is_stopping(),
+            () = sleep_until(Instant::now() + LEASE / 3) => false,
+        }
+    }
+
+    /// Writes what is wanted, durably, and answers.
+    async fn commit(&mut self, commands: Vec<Command>, loose: &[Loose]) -> Result<(), StoreError> {
+        let Some(mut chain) = self.chain.take() else { return Ok(()) };
+        let now = self.clock.now();
+        let mut rows = Vec::with_capacity(commands.len() + loose.len());
+        let (mut kept, mut answers) = (Vec::new(), Vec::with_capacity(commands.len()));
+        // Whoever has gone needs no intent: nothing will be signed under it.
+        for command in
+            commands.into_iter().filter(|command| !(command.done.is_closed() && matches!(command.body, Body::Intent(_))))
+        {
+            self.note(chain.head.seq + 1, &command.body);
+            rows.push(chain.row(&self.settings, now, command.body, command.detail));
+            let from = kept.len();
+            kept.extend(command.kept);
+            answers.push((command.done, chain.head, from..kept.len()));
+        }
+        for Loose { seq, end } in loose {
+            let body = match end {
+                End::Unsigned(count) => Body::Outcome(self.nothing_signed(*seq, *count)),
+                End::Doubt => Body::Doubt { intents: vec![*seq] },
+            };
+            rows.push(chain.row(&self.settings, now, body, Vec::new()));
+        }
+        self.status.begins();
+        let appended = self.append(&mut chain, &rows, &kept).await;
+        self.status.ends(rows.len());
+        let lost = match appended {
+            Ok(lost) => lost,
+            Err(error) => {
+                // Those intents are nobody's: where they were written all the same, they are in doubt.
+                self.held.retain(|seq, _| *seq <= chain.written.seq);
+                answers.into_iter().for_each(|(done, ..)| drop(done.send(Err(LedgerError::new(error.to_string())))));
+                return Err(error);
+            }
+        };
+        self.status.is_up(chain.head);
+        self.chain = Some(chain);
+        for (done, head, kept) in answers {
+            let lost = lost.iter().filter(|place| kept.contains(place)).map(|place| place - kept.start).collect();
+            // An intent that nobody hears of is nobody's to settle.
+            if let Err(Ok(unheard)) = done.send(Ok(Written { head, lost }))
+                && let Some(count) = self.held.get(&unheard.head.seq)
+            {
+                self.status.abandon(unheard.head.seq, *count);
+            }
+        }
+        Ok(())
+    }
+
+    /// The intents that nobody will settle; they are held no more.
+    fn loose(&mut self) -> Vec<Loose> {
+        let mut loose = self.status.take_loose();
+        loose.retain(|loose| self.held.remove(&loose.seq).is_some());
+        loose
+    }
+
+    fn nothing_signed(&self, intent: u64, unsigned: u32) -> Outcome {
+        let key = self.settings.keys.first().copied().unwrap_or(Octets([0; 4]));
+        Outcome { intent, signed: 0, unsigned, key, root: merkle::root([].into_iter()) }
+    }
+
+    /// Remembers what is open.
+    fn note(&mut self, seq: u64, body: &Body) {
+        match body {
+            Body::Intent(intent) => {
+                self.held.insert(seq, intent.count);
+            }
+            Body::Outcome(outcome) => {
+                self.held.remove(&outcome.intent);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the chain back; whoever waits meanwhile hears why.
+    async fn recover(&mut self, waiting: &mut mpsc::Receiver<Command>) {
+        let mut pause = PAUSES.0;
+        loop {
+            let until = Instant::now() + pause;
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(command) = waiting.recv() => self.refuse(command),
+                    () = sleep_until(until) => break,
+                }
+            }
+            if self.status.is_stopping() {
+                return;
+            }
+            match self.take().await {
+                Ok(()) => {
+                    tracing::info!("the ledger can be written again");
+                    return;
+                }
+                Err(error) => {
+                    self.status.is_down(&error.to_string());
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+            }
+        }
+    }
+
+    /// An outcome that cannot be written leaves its intent in doubt.
+    fn refuse(&mut self, command: Command) {
+        if let Body::Outcome(outcome) = &command.body {
+            self.held.remove(&outcome.intent);
+        }
+        let error = self.status.check().err().unwrap_or_else(|| LedgerError::new("it cannot be written"));
+        let _ = command.done.send(Err(error));
+    }
+}
+
+fn damaged(lease: &Lease, seq: u64) -> StoreError {
+    StoreError::Damaged { reason: format!("the links of the chain {:?} do not hold at record {seq}", lease.instance) }
+}
+
+fn note_open(open: &mut BTreeSet<u64>, row: &Row, settled: u64) {
+    let Some(record) = row.record.as_deref().and_then(|record| Record::from_cbor(record).ok()) else { return };
+    match record.body {
+        Body::Intent(_) if row.seq > settled => {
+            open.insert(row.seq);
+        }
+        Body::Outcome(outcome) => {
+            open.remove(&outcome.intent);
+        }
+        Body::Doubt { intents } => open.retain(|intent| !intents.contains(intent)),
+        _ => {}
+    }
+}
