@@ -177,8 +177,7 @@ impl Actor {
         let doubt: Vec<u64> = open.into_iter().filter(|seq| !self.held.contains_key(seq)).collect();
         let mut chain = Chain { lease, head, written: head };
         let settings = &self.settings;
-        let opened =
-            Opened { program: env!("CARGO_PKG_VERSION").to_owned(), keys: settings.keys.clone(), audit: settings.audit };
+        let opened = Opened { program: env!("CARGO_PKG_VERSION").to_owned(), keys: settings.keys.clone(), audit: settings.audit };
         let mut rows = vec![chain.row(settings, self.clock.now(), Body::Opened(opened), Vec::new())];
         if !doubt.is_empty() {
             tracing::warn!(intents = doubt.len(), "intents without an outcome were found; they are in doubt");
