@@ -119,7 +119,7 @@ fn write_summary(out: &mut impl Write, config: &Config, inspection: &Inspection)
 }
 
 fn summary_json(config: &Config, inspection: &Inspection) -> Value {
-    let dsc = |(file, dsc): &(crate::config::DscFile, crate::domain::Dsc)| {
+    let dsc = |(file, dsc): &(crate::config::KeyFile, crate::domain::Dsc)| {
         json!({
             "kid": dsc.kid().to_string(),
             "algorithm": dsc.algorithm().to_string(),

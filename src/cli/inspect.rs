@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::open::read_dsc;
-use crate::config::{Config, DscFile};
+use super::open::read_certificate;
+use crate::config::{Config, KeyFile};
 use crate::domain::{Dsc, NumericDate};
 use crate::sign::{Keyring, NotReady, SigningKey};
 use crate::token::pin::check_mode;
@@ -15,7 +15,7 @@ use crate::token::{PinSource, TokenSpec};
 #[derive(Debug, Default)]
 pub(crate) struct Inspection {
     /// The DSCs that can be read.
-    pub(crate) dscs: Vec<(DscFile, Dsc)>,
+    pub(crate) dscs: Vec<(KeyFile, Dsc)>,
     /// With these the service does not start.
     pub(crate) faults: Vec<String>,
     /// With these a token does not open; the service starts where another does, and waits for this one.
@@ -28,10 +28,15 @@ pub(crate) struct Inspection {
 pub(crate) fn inspect(config: &Config, now: NumericDate) -> Inspection {
     let mut inspection = Inspection::default();
     for file in &config.dscs {
-        match read_dsc(file) {
+        match read_certificate(file) {
             Ok(dsc) => inspection.dscs.push((file.clone(), dsc)),
             Err(error) => inspection.faults.push(format!("{error:#}")),
         }
+    }
+    if let Some(audit) = &config.ledger.audit
+        && let Err(error) = read_certificate(&audit.key)
+    {
+        inspection.faults.push(format!("{error:#}"));
     }
     for spec in &config.tokens {
         inspection.token_faults.extend(module_fault(spec));

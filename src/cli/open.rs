@@ -6,23 +6,31 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::config::{Config, DscFile};
+use crate::config::{Config, KeyFile};
 use crate::domain::{Clock, Dsc, pem};
 use crate::service::admin::AdminToken;
-use crate::sign::{Keyring, SigningKey, Station};
+use crate::sign::{AuditKey, Keyring, SigningKey, Station};
 use crate::token::{
     Disposition, Opened, Purpose, SupervisedToken, Token, TokenError, TokenKey, TokenSpec, WantedKey, WorkerCommand,
 };
 
-/// Opens every token that holds a DSC's key. One that does not open is left out until it does, as long as another opens; a key
+/// The keys of a configuration, with their tokens.
+pub(crate) struct OpenKeys {
+    pub(crate) keyring: Keyring,
+    pub(crate) audit: Option<AuditKey>,
+    pub(crate) tokens: Vec<AdminToken>,
+}
+
+/// Opens every token that holds a key. One that does not open is left out until it does, as long as another opens; a key
 /// or an attribute that is wrong ends the start, for no time mends it.
-pub(crate) fn open_keyring(config: &Config, file: &Path, clock: &dyn Clock) -> anyhow::Result<(Keyring, Vec<AdminToken>)> {
-    let dscs: Vec<(&DscFile, Dsc)> = config.dscs.iter().map(|file| Ok((file, read_dsc(file)?))).collect::<anyhow::Result<_>>()?;
-    dscs.iter().for_each(|(_, dsc)| warn_of_validity(dsc, clock));
+pub(crate) fn open_keys(config: &Config, file: &Path, clock: &dyn Clock) -> anyhow::Result<OpenKeys> {
+    let keys: Vec<(&KeyFile, Dsc)> =
+        config.keys().map(|file| Ok((file, read_certificate(file)?))).collect::<anyhow::Result<_>>()?;
+    keys.iter().for_each(|(file, dsc)| warn_of_validity(file, dsc, clock));
     let mut stations = HashMap::new();
     let mut tokens = Vec::new();
     let mut failures: Vec<(String, TokenError)> = Vec::new();
-    for spec in config.tokens.iter().filter(|spec| dscs.iter().any(|(file, _)| file.tokens.contains(&spec.name))) {
+    for spec in config.tokens.iter().filter(|spec| config.keys().any(|key| key.is_on(&spec.name))) {
         let Opened { token, keys, outcome } = open_token(config, spec, file)?;
         let token = Arc::new(token);
         let station = Station::new(Arc::clone(&token) as Arc<dyn Token>);
@@ -39,7 +47,8 @@ pub(crate) fn open_keyring(config: &Config, file: &Path, clock: &dyn Clock) -> a
     {
         return Err(refused(&token, error));
     }
-    Ok((bind(&dscs, &stations)?, tokens))
+    let (keyring, audit) = bind(&keys, &stations)?;
+    Ok(OpenKeys { keyring, audit, tokens })
 }
 
 fn refused(token: &str, error: TokenError) -> anyhow::Error {
@@ -47,16 +56,18 @@ fn refused(token: &str, error: TokenError) -> anyhow::Error {
 }
 
 fn open_token(config: &Config, spec: &TokenSpec, file: &Path) -> anyhow::Result<Opened> {
-    let wanted = wanted(&read_dscs(&config.dscs_of(&spec.name))?);
+    let wanted = wanted(&config.keys_of(&spec.name))?;
     let opened = SupervisedToken::start(spec, worker_command(spec, file)?, &wanted);
     opened.with_context(|| format!("token {:?}", spec.name))
 }
 
-/// Each DSC with the places of its key: a token numbers its keys in the order of the configuration.
-fn bind(dscs: &[(&DscFile, Dsc)], stations: &HashMap<String, (Arc<Station>, Vec<TokenKey>)>) -> anyhow::Result<Keyring> {
+type Stations = HashMap<String, (Arc<Station>, Vec<TokenKey>)>;
+
+/// Each certificate with the places of its key: a token numbers its keys in the order of the configuration.
+fn bind(keys: &[(&KeyFile, Dsc)], stations: &Stations) -> anyhow::Result<(Keyring, Option<AuditKey>)> {
     let mut next: HashMap<&str, usize> = HashMap::new();
-    let mut keys = Vec::with_capacity(dscs.len());
-    for (file, dsc) in dscs {
+    let (mut signing, mut audit) = (Vec::with_capacity(keys.len()), None);
+    for (file, dsc) in keys {
         let mut places = Vec::new();
         for token in &file.tokens {
             let number = next.entry(token).or_default();
@@ -64,11 +75,15 @@ fn bind(dscs: &[(&DscFile, Dsc)], stations: &HashMap<String, (Arc<Station>, Vec<
             places.push((Arc::clone(station), handles[*number]));
             *number += 1;
         }
+        if file.purpose == Purpose::Audit {
+            audit = Some(AuditKey::new(dsc.clone(), places)?);
+            continue;
+        }
         let (kid, subject, types, not_after) = (dsc.kid(), dsc.subject(), dsc.types(), dsc.not_after());
         tracing::info!(%kid, subject, ?types, %not_after, tokens = file.tokens.join(", "), "DSC in force");
-        keys.push(Arc::new(SigningKey::new(dsc.clone(), places)?));
+        signing.push(Arc::new(SigningKey::new(dsc.clone(), places)?));
     }
-    Ok(Keyring::new(keys)?)
+    Ok((Keyring::new(signing)?, audit))
 }
 
 /// This program again, as `sceau token-worker` on the same configuration.
@@ -80,32 +95,34 @@ fn worker_command(spec: &TokenSpec, file: &Path) -> anyhow::Result<WorkerCommand
     Ok(WorkerCommand { program, arguments })
 }
 
-/// Reads certificates.
-pub(crate) fn read_dscs(files: &[DscFile]) -> anyhow::Result<Vec<Dsc>> {
-    files.iter().map(read_dsc).collect()
-}
-
-/// The keys of DSCs, by their kids. They are for certificates, and for nothing else.
-pub(crate) fn wanted(dscs: &[Dsc]) -> Vec<WantedKey> {
-    let wanted = |dsc: &Dsc| WantedKey {
-        name: dsc.kid().to_string(),
-        public_key: dsc.public_key().clone(),
-        purpose: Purpose::Certificate,
+/// The keys of certificates, by their kids, each for its one purpose.
+pub(crate) fn wanted(files: &[KeyFile]) -> anyhow::Result<Vec<WantedKey>> {
+    let wanted = |file: &KeyFile| {
+        let certificate = read_certificate(file)?;
+        let (name, public_key) = (certificate.kid().to_string(), certificate.public_key().clone());
+        Ok(WantedKey { name, public_key, purpose: file.purpose })
     };
-    dscs.iter().map(wanted).collect()
+    files.iter().map(wanted).collect()
 }
 
-/// Reads one.
-pub(crate) fn read_dsc(file: &DscFile) -> anyhow::Result<Dsc> {
-    let path = file.certificate.display();
-    let bytes = std::fs::read(&file.certificate).with_context(|| format!("cannot read the DSC {path}"))?;
+/// Reads a certificate.
+pub(crate) fn read_certificate(file: &KeyFile) -> anyhow::Result<Dsc> {
+    let (what, path) = (what(file), file.certificate.display());
+    let bytes = std::fs::read(&file.certificate).with_context(|| format!("cannot read the {what} {path}"))?;
     let first_pem = std::str::from_utf8(&bytes).ok().and_then(|text| pem::certificates(text).next());
-    let der = first_pem.unwrap_or(Ok(bytes)).with_context(|| format!("the DSC {path}"))?;
-    Dsc::from_der(&der).with_context(|| format!("the DSC {path}"))
+    let der = first_pem.unwrap_or(Ok(bytes)).with_context(|| format!("the {what} {path}"))?;
+    Dsc::from_der(&der).with_context(|| format!("the {what} {path}"))
+}
+
+fn what(file: &KeyFile) -> &'static str {
+    if file.purpose == Purpose::Audit { "audit certificate" } else { "DSC" }
 }
 
 /// A DSC outside its validity is kept (it may begin tomorrow) and signs nothing; the operator hears of it.
-fn warn_of_validity(dsc: &Dsc, clock: &dyn Clock) {
+fn warn_of_validity(file: &KeyFile, dsc: &Dsc, clock: &dyn Clock) {
+    if file.purpose == Purpose::Audit {
+        return;
+    }
     let (kid, now) = (dsc.kid(), clock.now());
     if now > dsc.not_after() {
         tracing::warn!(%kid, not_after = %dsc.not_after(), "the DSC has expired; it signs nothing");

@@ -67,6 +67,7 @@ impl Reload<'_> {
         note(before.signer != next.signer, "[signing] threads, sign_timeout_ms, skip_signature_check_at_own_risk");
         note(before.seen != next.seen, "[monitoring], [log]");
         note(before.retries != next.retries, "[retries]");
+        note(before.ledger != next.ledger, "[ledger]");
         note(before.tokens != next.tokens, "[[token]]");
         note(before.dscs != next.dscs, "[[dsc]]");
         waits

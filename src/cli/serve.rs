@@ -19,11 +19,11 @@ use tokio::sync::oneshot;
 use super::inspect::inspect;
 use super::log;
 use super::notify;
-use super::open::open_keyring;
+use super::open::{OpenKeys, open_keys};
+use super::open_ledger::{OpenLedger, Recorded, open_ledger};
 use super::reload::Reload;
 use crate::config::{Config, ConfigError, Seen};
 use crate::domain::{Clock, SystemClock};
-use crate::ledger::MemoryLedger;
 use crate::service::access::DayCounts;
 use crate::service::admin::AdminSocket;
 use crate::service::monitoring::{Monitoring, Sources, Traces, Watched};
@@ -92,7 +92,7 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
             Some(address) => Some(Monitoring::bind(address).await.context("monitoring.listen")?),
             None => None,
         };
-        let (mut parts, state_dir) = (assemble(&config, file)?, config.state_dir.clone());
+        let ((mut parts, recorded), state_dir) = (assemble(&config, file).await?, config.state_dir.clone());
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let socket = &config.admin_socket;
         let admin =
@@ -133,6 +133,9 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         reloading.abort();
         counting.abort();
         save_counts(&counts, &live);
+        if let Some(recorded) = recorded {
+            recorded.end().await;
+        }
         if !is_drained {
             tracing::warn!("a second signal: ended at once; calls in work are dropped");
             return Ok(ExitCode::FAILURE);
@@ -171,7 +174,7 @@ fn save_counts(counts: &DayCounts, live: &Live) {
 }
 
 /// Opens the tokens and puts the service together.
-fn assemble(config: &Config, file: &Path) -> anyhow::Result<Parts> {
+async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option<Recorded>)> {
     if !config.signer.check_signatures {
         tracing::warn!("signatures leave UNCHECKED: skip_signature_check_at_own_risk is set");
     }
@@ -180,17 +183,18 @@ fn assemble(config: &Config, file: &Path) -> anyhow::Result<Parts> {
     let guard = Arc::new(ClockGuard::new(Arc::new(MachineClocks), config.max_clock_step, file_of_clock));
     guard.watch().context("cannot start the thread that watches the clock")?;
     let clock: Arc<dyn Clock> = Arc::clone(&guard) as Arc<dyn Clock>;
-    let (keyring, tokens) = open_keyring(config, file, clock.as_ref())?;
+    let OpenKeys { keyring, audit, tokens } = open_keys(config, file, clock.as_ref())?;
+    let OpenLedger { ledger, recorded } = open_ledger(config, &clock, audit).await?;
     let keyring = Arc::new(LiveKeyring::new(keyring));
     let mut signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
-    if let Some(retention) = config.retries {
-        signer = signer.with_ledger(Arc::new(MemoryLedger::new(retention)));
+    if let Some(ledger) = ledger {
+        signer = signer.with_ledger(ledger);
     }
     let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
     let admin = Administration { socket: None, tokens, clock_guard: Some(guard) };
-    Ok(Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin })
+    Ok((Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin }, recorded))
 }
 
 /// What `sceau config check` finds as well: here a token that does not open may be another's stand-in, and is only warned of.

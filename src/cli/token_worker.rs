@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::open::{read_dscs, wanted};
+use super::open::wanted;
 use crate::config::WorkerConfig;
 use crate::token::run_worker;
 
@@ -25,7 +25,6 @@ pub(crate) struct TokenWorkerArgs {
 
 pub(crate) fn run(args: &TokenWorkerArgs) -> anyhow::Result<ExitCode> {
     let config = WorkerConfig::load(&args.config, &args.token)?;
-    let dscs = read_dscs(&config.dscs)?;
-    run_worker(&config.token, wanted(&dscs), args.local)?;
+    run_worker(&config.token, wanted(&config.keys)?, args.local)?;
     Ok(ExitCode::SUCCESS)
 }

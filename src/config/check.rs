@@ -10,13 +10,13 @@ use nix::unistd::User;
 
 use super::file::{DscSection, File, Preset, ProfileSection, RetriesSection, ServerSection, TokenSection};
 use super::form::Form;
-use super::{Config, ConfigError, DscFile, Problem, Seen, WorkerConfig};
+use super::{Config, ConfigError, KeyFile, Problem, Seen, WorkerConfig};
 use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
 use crate::ledger::Retention;
 use crate::service::{Drain, Limits};
 use crate::sign::{Durations, Profile, SignerSettings};
 use crate::token::pin::check_mode;
-use crate::token::{PinLatch, PinSource, TokenSpec, WorkerUser};
+use crate::token::{PinLatch, PinSource, Purpose, TokenSpec, WorkerUser};
 
 /// Far more than waits in any memory, and within what a semaphore counts.
 const MOST_WAITING: usize = 100_000_000;
@@ -55,9 +55,10 @@ impl<'p> Check<'p> {
             return None;
         };
         let token = self.token(section, &file.server.state_dir, file.signing.sign_timeout_ms)?;
-        let dscs = file.dscs.into_iter().map(|section| self.dsc_file(section));
-        let dscs = dscs.filter(|dsc| dsc.tokens.contains(&token.name)).collect();
-        Some(WorkerConfig { token, dscs })
+        let dscs = file.dscs.into_iter().map(|section| self.dsc_key(section));
+        let audit = file.ledger.audit.map(|section| self.audit_key(section));
+        let keys = dscs.chain(audit).filter(|key| key.is_on(&token.name)).collect();
+        Some(WorkerConfig { token, keys })
     }
 
     pub(super) fn config(&mut self, file: File) -> Option<Config> {
@@ -69,7 +70,8 @@ impl<'p> Check<'p> {
             .into_iter()
             .filter_map(|section| self.token(section, &file.server.state_dir, file.signing.sign_timeout_ms))
             .collect();
-        let dscs: Vec<DscFile> = file.dscs.into_iter().map(|section| self.dsc(section, &tokens)).collect();
+        let dscs: Vec<KeyFile> = file.dscs.into_iter().map(|section| self.known_key(self.dsc_key(section), &tokens)).collect();
+        let ledger = self.ledger(file.ledger, &file.server.state_dir, &tokens);
         let max_payload_bytes = file.server.max_payload_bytes;
         let profiles: Vec<Arc<Profile>> =
             file.profiles.iter().filter_map(|section| self.profile(section, &value_sets, max_payload_bytes)).collect();
@@ -119,6 +121,7 @@ impl<'p> Check<'p> {
             seen,
             signer,
             retries,
+            ledger,
             uvci_maker: uvci_maker?,
             tokens,
             dscs,
@@ -316,25 +319,27 @@ impl<'p> Check<'p> {
         None
     }
 
-    fn dsc(&mut self, section: DscSection, tokens: &[TokenSpec]) -> DscFile {
-        let file = self.dsc_file(section);
+    /// A key whose tokens are there.
+    pub(super) fn known_key(&mut self, file: KeyFile, tokens: &[TokenSpec]) -> KeyFile {
         let (certificate, names) = (file.certificate.display(), &file.tokens);
+        let what = if file.purpose == Purpose::Audit { "ledger.audit.certificate" } else { "dsc" };
         for (index, name) in names.iter().enumerate() {
             if !tokens.iter().any(|token| token.name == *name) {
-                self.problem(format!("dsc {certificate}: there is no token {name:?}"));
+                self.problem(format!("{what} {certificate}: there is no token {name:?}"));
             }
             if names[..index].contains(name) {
-                self.problem(format!("dsc {certificate}: the token {name:?} stands twice"));
+                self.problem(format!("{what} {certificate}: the token {name:?} stands twice"));
             }
         }
         if names.is_empty() {
-            self.problem(format!("dsc {certificate}: its list of tokens is empty; it names those that hold its key"));
+            self.problem(format!("{what} {certificate}: its list of tokens is empty; it names those that hold its key"));
         }
         file
     }
 
-    fn dsc_file(&self, section: DscSection) -> DscFile {
-        DscFile { certificate: self.dir.join(section.certificate), tokens: section.token.into_names() }
+    fn dsc_key(&self, section: DscSection) -> KeyFile {
+        let certificate = self.dir.join(section.certificate);
+        KeyFile { certificate, tokens: section.token.into_names(), purpose: Purpose::Certificate }
     }
 
     fn profile(

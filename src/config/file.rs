@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::ledger::StoreWord;
 use super::seen::LogFormat;
 use crate::domain::{Algorithm, Lane, Rulebook};
 use crate::service::person::{JwtAlgorithm, PersonSettings};
@@ -26,6 +27,8 @@ pub(super) struct File {
     pub(super) log: LogSection,
     #[serde(default)]
     pub(super) retries: RetriesSection,
+    #[serde(default)]
+    pub(super) ledger: LedgerSection,
     #[serde(default, rename = "token")]
     pub(super) tokens: Vec<TokenSection>,
     #[serde(default, rename = "dsc")]
@@ -166,6 +169,43 @@ impl Default for RetriesSection {
     fn default() -> Self {
         Self { keep_seconds: 600, max_items: 100_000 }
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LedgerSection {
+    pub(super) store: StoreWord,
+    pub(super) path: Option<PathBuf>,
+    pub(super) instance: String,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) max_commit_ms: u64,
+    pub(super) audit: Option<AuditSection>,
+}
+
+impl Default for LedgerSection {
+    fn default() -> Self {
+        Self {
+            store: StoreWord::Sqlite,
+            path: None,
+            instance: "sceau".to_owned(),
+            key_file: None,
+            max_commit_ms: 2_000,
+            audit: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditSection {
+    pub(super) certificate: PathBuf,
+    pub(super) token: OneOrMore,
+    #[serde(default = "default_seal_seconds")]
+    pub(super) seal_seconds: u64,
+}
+
+const fn default_seal_seconds() -> u64 {
+    10
 }
 
 const fn default_sign_timeout_ms() -> u64 {

@@ -8,6 +8,7 @@ mod file;
 mod form;
 mod form_error;
 mod form_node;
+mod ledger;
 mod path;
 mod person;
 mod seen;
@@ -28,11 +29,12 @@ use crate::service::person::PersonSettings;
 use crate::service::tls::TlsFiles;
 use crate::service::{Drain, Limits, LiveSettings};
 use crate::sign::{Profile, SignerSettings};
-use crate::token::TokenSpec;
+use crate::token::{Purpose, TokenSpec};
 use check::Check;
 use file::File;
 use form::Form;
 
+pub use ledger::{AuditSettings, LedgerSettings, StoreSettings};
 pub use seen::{LogFormat, Seen, TracesTo};
 
 /// A configuration that holds together.
@@ -62,25 +64,29 @@ pub struct Config {
     pub signer: SignerSettings,
     /// How long signed items are kept for retries, and how many; nothing where retries are signed again.
     pub retries: Option<Retention>,
+    /// Where it is written down what was signed.
+    pub ledger: LedgerSettings,
     /// Makes UVCIs under the installation's secret.
     pub uvci_maker: UvciMaker,
     /// The tokens.
     pub tokens: Vec<TokenSpec>,
     /// The DSCs, each with the names of its tokens.
-    pub dscs: Vec<DscFile>,
+    pub dscs: Vec<KeyFile>,
     /// The profiles; the first is the default.
     pub profiles: Vec<Arc<Profile>>,
     /// How the persons behind calls are verified; absent where no call brings one.
     pub person: Option<PersonSettings>,
 }
 
-/// A DSC's certificate and the tokens that hold its key.
+/// A certificate, the tokens that hold its key, and what that key may sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DscFile {
+pub struct KeyFile {
     /// PEM or DER.
     pub certificate: PathBuf,
     /// The tokens' names; one at least.
     pub tokens: Vec<String>,
+    /// What for: a DSC's key signs health certificates and nothing else.
+    pub purpose: Purpose,
 }
 
 /// Everything that is wrong with a configuration.
@@ -177,21 +183,34 @@ impl Config {
         self.tokens.iter().find(|token| token.name == name).ok_or_else(|| UnknownToken { name: name.to_owned(), known: known() })
     }
 
-    /// The DSCs whose keys a token holds, in the order of the file: supervisor and worker number keys by it.
+    /// Every key: those of the DSCs, in the order of the file, and the audit key.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyFile> {
+        self.dscs.iter().chain(self.ledger.audit.as_ref().map(|audit| &audit.key))
+    }
+
+    /// The keys that a token holds, in that order: supervisor and worker number them by it.
     #[must_use]
-    pub fn dscs_of(&self, token: &str) -> Vec<DscFile> {
-        self.dscs.iter().filter(|dsc| dsc.tokens.iter().any(|name| name == token)).cloned().collect()
+    pub fn keys_of(&self, token: &str) -> Vec<KeyFile> {
+        self.keys().filter(|key| key.is_on(token)).cloned().collect()
     }
 }
 
-/// What a worker reads of the file: one token and the DSCs of its keys. The service's own secrets stay unread, for a worker may
+impl KeyFile {
+    /// Whether a token holds the key.
+    #[must_use]
+    pub fn is_on(&self, token: &str) -> bool {
+        self.tokens.iter().any(|name| name == token)
+    }
+}
+
+/// What a worker reads of the file: one token and its keys. The service's own secrets stay unread, for a worker may
 /// run as a user that must not read them.
 #[derive(Debug)]
 pub struct WorkerConfig {
     /// The token.
     pub token: TokenSpec,
-    /// The DSCs whose keys it holds, in the order of the file.
-    pub dscs: Vec<DscFile>,
+    /// Its keys: those of DSCs, in the order of the file, and the audit key.
+    pub keys: Vec<KeyFile>,
 }
 
 impl WorkerConfig {

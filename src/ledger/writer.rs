@@ -44,6 +44,7 @@ const ROWS_AT_ONCE: usize = 256;
 /// Has records written. Clones write to the same chain.
 #[derive(Clone, Debug)]
 pub struct ChainWriter {
+    instance: Arc<str>,
     commands: mpsc::Sender<Command>,
     status: Arc<WriterStatus>,
 }
@@ -90,10 +91,10 @@ impl ChainWriter {
     ) -> Result<(Self, WriterTask), StoreError> {
         let (commands, waiting) = mpsc::channel(MOST_WAITING);
         let status = Arc::new(WriterStatus::new(settings.patience));
-        let holder = Octets(rand::random());
+        let (holder, instance) = (Octets(rand::random()), settings.instance.clone());
         let mut actor = Actor { store, clock, settings, holder, status: Arc::clone(&status), held: BTreeMap::new(), chain: None };
         actor.take_at_start().await?;
-        let writer = Self { commands, status };
+        let writer = Self { instance: instance.into(), commands, status };
         let stop = Arc::clone(&writer.status);
         let task = tokio::spawn(actor.run(waiting));
         Ok((writer, WriterTask { task, status: stop }))
@@ -113,6 +114,12 @@ impl ChainWriter {
         }
         sent?;
         written.await.unwrap_or_else(|_| Err(LedgerError::new("the service is ending")))
+    }
+
+    /// Whose chain it is.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// How the writer is.

@@ -17,6 +17,7 @@
 //! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, and [`readiness`], whether a profile can
 //! sign at this moment.
 
+pub mod audit;
 pub mod batch;
 pub mod clock_guard;
 pub mod clock_record;
@@ -37,6 +38,7 @@ mod clock_tests;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{AuditKey, SealError};
 pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Permits, SignFailure};
 pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
 pub use clock_record::ClockFile;

@@ -114,6 +114,8 @@ pub enum Purpose {
     Certificate,
     /// To prove that the key signs, over one digest that means nothing else. Every key may.
     Proof,
+    /// The head of the ledger's chain, or an export of it: what the key of `[ledger.audit]` is for.
+    Audit,
 }
 
 /// A signature, and the session that made it.
@@ -152,7 +154,7 @@ pub fn cores() -> usize {
 /// A key that a token is to be opened with.
 #[derive(Clone, Debug)]
 pub struct WantedKey {
-    /// What messages call it: the kid of its DSC.
+    /// What messages call it: the kid of its certificate.
     pub name: String,
     /// Its public half, from the certificate.
     pub public_key: PublicKey,

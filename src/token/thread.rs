@@ -90,6 +90,7 @@ fn permit(keys: &[WantedKey], order: Order, digests: &[Digest]) -> Result<(), To
         Purpose::Proof => Err(TokenError::Purpose { purpose: "another digest than a proof's" }),
         purpose if purpose == key.purpose => Ok(()),
         Purpose::Certificate => Err(TokenError::Purpose { purpose: "certificates" }),
+        Purpose::Audit => Err(TokenError::Purpose { purpose: "the ledger" }),
     }
 }
 

@@ -26,7 +26,7 @@ use super::{Disposition, Order, Purpose, TokenError, TokenKey};
 use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 /// The version of the protocol. Both ends are the same binary; a half-finished upgrade is found by it.
-pub(super) const VERSION: u16 = 3;
+pub(super) const VERSION: u16 = 4;
 
 /// The largest frame: a full piece of PS256-4096 signatures is 17 KB.
 const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -127,7 +127,7 @@ pub(super) fn encode_discard(session: u16, out: &mut Vec<u8>) {
     frame(DISCARD, out, |out| out.extend(session.to_be_bytes()));
 }
 
-const PURPOSES: [Purpose; 2] = [Purpose::Certificate, Purpose::Proof];
+const PURPOSES: [Purpose; 3] = [Purpose::Certificate, Purpose::Proof, Purpose::Audit];
 
 impl SupervisorFrame {
     fn decode(kind: u8, body: &mut Body<'_>) -> Option<Self> {

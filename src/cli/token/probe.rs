@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::report::{self, Report};
 use crate::cli::ndjson;
-use crate::cli::open::{read_dscs, wanted};
+use crate::cli::open::{read_certificate, wanted};
 use crate::config::{Config, NoDsc};
 use crate::domain::{Digest, Dsc, Kid, Signature, SignatureCheck};
 use crate::sign::KeyringError;
@@ -73,8 +73,9 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if !args.in_environment && !spec.environment.is_empty() {
         return Err(start_in_environment(spec));
     }
-    let dscs = read_dscs(&config.dscs_of(&spec.name))?;
-    let probe = Probe::open(spec, wanted(&dscs)).with_context(|| format!("token {:?}", spec.name))?;
+    let keys = config.keys_of(&spec.name);
+    let dscs: Vec<Dsc> = keys.iter().map(read_certificate).collect::<anyhow::Result<_>>()?;
+    let probe = Probe::open(spec, wanted(&keys)?).with_context(|| format!("token {:?}", spec.name))?;
     ndjson::on_stdout(|out| {
         let mut job = Job { args, name: &spec.name, probe, dscs, out, bar: spinner(), curves: Vec::new(), problems: Vec::new() };
         let done = job.run();

@@ -1,0 +1,109 @@
+//! From a configuration to a ledger at work, and its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::JoinHandle;
+
+use super::ledger_keys;
+use crate::config::{Config, LedgerSettings, StoreSettings};
+use crate::domain::Clock;
+use crate::ledger::store::{Store, sqlite::SqliteStore};
+use crate::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
+use crate::ledger::{Ledger, MemoryLedger, RecordedLedger};
+use crate::sign::AuditKey;
+
+/// How long a shutdown waits for the last seal and what is still to be written.
+const END: Duration = Duration::from_secs(15);
+
+/// How often what was kept of items, and is due, is forgotten on disk.
+const FORGET_EACH: Duration = Duration::from_secs(60);
+
+/// A ledger, and what keeps it going.
+#[derive(Debug)]
+pub(crate) struct OpenLedger {
+    /// What the signer sees; nothing where nothing is written down and no retry is kept.
+    pub(crate) ledger: Option<Arc<dyn Ledger>>,
+    /// What writes it down.
+    pub(crate) recorded: Option<Recorded>,
+}
+
+/// A ledger that is written down.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) writer: ChainWriter,
+    audit: Option<Arc<AuditKey>>,
+    clock: Arc<dyn Clock>,
+    task: WriterTask,
+    chores: Vec<JoinHandle<()>>,
+}
+
+/// Opens what the configuration names, and begins to write.
+pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: Option<AuditKey>) -> anyhow::Result<OpenLedger> {
+    let LedgerSettings { store, instance, key_file, max_commit, .. } = &config.ledger;
+    let (store, has_ledger): (Arc<dyn Store>, bool) = match store {
+        StoreSettings::Nowhere => {
+            tracing::warn!("certificates are signed OFF THE RECORD: ledger.store is none_at_own_risk");
+            let ledger = config.retries.map(|retention| Arc::new(MemoryLedger::new(retention)) as Arc<dyn Ledger>);
+            return Ok(OpenLedger { ledger, recorded: None });
+        }
+        StoreSettings::Sqlite(path) => {
+            let has_ledger = path.exists();
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot make the ledger's folder {}", folder.display()))?;
+            }
+            let store = SqliteStore::open(path).await.with_context(|| format!("the ledger {}", path.display()))?;
+            (Arc::new(store), has_ledger)
+        }
+    };
+    let keys = ledger_keys::load_or_make(key_file, has_ledger)?;
+    let audit = audit.map(Arc::new);
+    if audit.is_none() {
+        tracing::warn!("nothing vouches for the ledger: whoever writes the database could write it anew; give a [ledger.audit]");
+    }
+    let settings = WriterSettings {
+        instance: instance.clone(),
+        patience: *max_commit,
+        keys: keys.ids(),
+        audit: audit.as_ref().map(|key| key.fingerprint()),
+    };
+    let (writer, task) = ChainWriter::start(Arc::clone(&store), Arc::clone(clock), settings).await.context("the ledger")?;
+    let ledger = RecordedLedger::resume(&*store, writer.clone(), keys, Arc::clone(clock), config.retries).await;
+    let ledger = ledger.context("the ledger")?;
+    let mut chores = vec![tokio::spawn(forget(Arc::clone(&store), Arc::clone(clock)))];
+    if let (Some(key), Some(settings)) = (&audit, &config.ledger.audit) {
+        let (key, writer, clock, every) = (Arc::clone(key), writer.clone(), Arc::clone(clock), settings.every);
+        chores.push(tokio::spawn(async move { key.keep_sealed(&writer, &*clock, every).await }));
+    }
+    let recorded = Recorded { writer, audit, clock: Arc::clone(clock), task, chores };
+    Ok(OpenLedger { ledger: Some(Arc::new(ledger)), recorded: Some(recorded) })
+}
+
+async fn forget(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    loop {
+        if let Err(error) = store.forget_kept(clock.now()).await {
+            tracing::debug!(%error, "what was kept of items was not forgotten; it is tried again");
+        }
+        tokio::time::sleep(FORGET_EACH).await;
+    }
+}
+
+impl Recorded {
+    /// Seals the chain a last time, and ends.
+    pub(crate) async fn end(self) {
+        self.chores.iter().for_each(JoinHandle::abort);
+        let end = async {
+            if let Some(key) = &self.audit
+                && let Err(error) = key.seal(&self.writer, &*self.clock).await
+            {
+                tracing::error!(%error, "the ledger's chain could not be sealed at the end");
+            }
+            self.task.end().await;
+        };
+        if tokio::time::timeout(END, end).await.is_err() {
+            tracing::error!("the ledger did not end in time");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The audit key: a token vouches for the ledger's chain with it, so that nobody who has the database can bend the past.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::route::Station;
+use crate::domain::{Clock, Digest, Dsc, InvalidKey, Lane, Octets, Signature, SignatureCheck};
+use crate::ledger::LedgerError;
+use crate::ledger::record::{Blob, Body, Head, Seal};
+use crate::ledger::writer::ChainWriter;
+use crate::token::{Order, Purpose, TokenError, TokenKey};
+
+/// How long a token may take over one audit signature.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An audit certificate, and where its key is.
+pub struct AuditKey {
+    certificate: Dsc,
+    check: SignatureCheck,
+    places: Vec<(Arc<Station>, TokenKey)>,
+}
+
+/// Why a head was not sealed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SealError {
+    /// No token signed.
+    #[error("no token signed with the audit key: {0}")]
+    Token(TokenError),
+    /// Each that was asked took too long, or signed badly.
+    #[error("no token signed well with the audit key in time")]
+    NoneDid,
+    /// The seal was not written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl AuditKey {
+    /// Binds an audit certificate to its key.
+    ///
+    /// # Errors
+    /// Where its public key is none.
+    pub fn new(certificate: Dsc, places: Vec<(Arc<Station>, TokenKey)>) -> Result<Self, InvalidKey> {
+        let check = SignatureCheck::new(certificate.public_key())?;
+        Ok(Self { certificate, check, places })
+    }
+
+    /// The certificate.
+    #[must_use]
+    pub const fn certificate(&self) -> &Dsc {
+        &self.certificate
+    }
+
+    /// SHA-256 of the certificate: its name on record.
+    #[must_use]
+    pub fn fingerprint(&self) -> Octets<32> {
+        Digest::of(self.certificate.der()).into()
+    }
+
+    /// Signs one digest, on the first token that does.
+    ///
+    /// # Errors
+    /// Where none does.
+    pub async fn sign(&self, digest: Digest) -> Result<Signature, SealError> {
+        let mut failure = SealError::NoneDid;
+        for (station, key) in &self.places {
+            let order = Order { key: *key, purpose: Purpose::Audit, lane: Lane::Interactive };
+            let Ok(mut signed) = timeout(PATIENCE, station.token().sign(order, vec![digest])).await else { continue };
+            match signed.pop() {
+                Some(Ok(signed)) => {
+                    let verifies = self.check.accepts(&digest, signed.signature.as_bytes());
+                    station.token().judge(signed.session, verifies);
+                    if verifies {
+                        return Ok(signed.signature);
+                    }
+                }
+                Some(Err(error)) => failure = SealError::Token(error),
+                None => {}
+            }
+        }
+        Err(failure)
+    }
+
+    /// Has the head of a chain signed, and the signature written behind it.
+    ///
+    /// # Errors
+    /// Where no token signs, or the ledger cannot be written.
+    pub async fn seal(&self, writer: &ChainWriter, clock: &dyn Clock) -> Result<Head, SealError> {
+        let (head, at) = (writer.status().head(), clock.now().seconds());
+        let signature = self.sign(head.sealed_digest(writer.instance(), at)).await?;
+        let seal = Seal {
+            head: head.seq,
+            link: head.link,
+            at,
+            certificate: self.fingerprint(),
+            signature: Blob(signature.into_bytes()),
+        };
+        Ok(writer.write(Body::Seal(seal), Vec::new(), Vec::new()).await?.head)
+    }
+
+    /// Seals a chain from time to time, where it has grown since; at the end of it all, call [`Self::seal`] once more.
+    pub async fn keep_sealed(&self, writer: &ChainWriter, clock: &dyn Clock, every: Duration) {
+        let mut sealed = None;
+        loop {
+            tokio::time::sleep(every).await;
+            if sealed == Some(writer.status().head()) || writer.status().trouble().is_some() {
+                continue;
+            }
+            match self.seal(writer, clock).await {
+                Ok(head) => sealed = Some(head),
+                Err(error) => tracing::error!(%error, "the ledger's chain could not be sealed; it is tried again"),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for AuditKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditKey").field("certificate", &self.certificate.kid()).finish_non_exhaustive()
+    }
+}
