@@ -101,8 +101,6 @@ pub struct ChainState {
     pub instance: String,
     /// Its end.
     pub head: Head,
-    /// Up to this place its certificates are found by index; what comes after is looked through.
-    pub indexed: u64,
 }
 
 /// Keeps chains.

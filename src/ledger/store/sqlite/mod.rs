@@ -3,6 +3,7 @@
 //! WAL with a sync at each commit, so that what is committed is there after a power cut. A lock on a file beside it, which ends
 //! with the process that holds it, says who writes.
 
+mod index;
 mod kept;
 
 use std::fs::{File, TryLockError};
@@ -155,9 +156,8 @@ impl Store for SqliteStore {
         Box::pin(async {
             let all = "SELECT id, instance, seq, link FROM chain ORDER BY instance";
             let rows = sqlx::query(all).fetch_all(&self.readers).await.map_err(of_sqlx)?;
-            let state = |row: &SqliteRow| {
-                Ok(ChainState { chain: column(row, 0)?, instance: column(row, 1)?, head: head(row, 2)?, indexed: 0 })
-            };
+            let state =
+                |row: &SqliteRow| Ok(ChainState { chain: column(row, 0)?, instance: column(row, 1)?, head: head(row, 2)? });
             rows.iter().map(state).collect()
         })
     }
@@ -259,8 +259,13 @@ fn unreachable_file(path: &Path, error: &std::io::Error) -> StoreError {
 }
 
 fn migrations() -> Migrator {
-    let chains = include_str!("1_chains.sql");
-    Migrator::with_migrations(vec![Migration::new(1, "chains".into(), MigrationType::Simple, chains.into_sql_str(), false)])
+    let step = |number, name: &'static str, sql: &'static str| {
+        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        step(1, "chains", include_str!("1_chains.sql")),
+        step(2, "index", include_str!("2_index.sql")),
+    ])
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {

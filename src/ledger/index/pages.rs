@@ -1,0 +1,75 @@
+//! Places sorted by a hash, in pages.
+
+use super::Page;
+use crate::ledger::record::Place;
+
+/// Places a page: 4 KiB.
+const PLACES: usize = 256;
+
+/// The first 8 bytes of a hash, the record's place in 6 bytes, the entry's in 2.
+const BYTES: usize = 16;
+
+/// The first 8 bytes of a hash.
+pub(super) fn prefix(hash: &[u8]) -> u64 {
+    hash.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+}
+
+/// Cuts places into pages. Those of one prefix stand on one page, however many they are.
+pub(super) fn pages(mut places: Vec<(u64, Place)>) -> Vec<Page> {
+    places.sort_unstable();
+    let mut pages: Vec<Page> = Vec::with_capacity(places.len() / PLACES + 1);
+    let mut last = None;
+    for (prefix, place) in places {
+        match pages.last_mut() {
+            Some(page) if page.places.len() < PLACES * BYTES || last == Some(prefix) => push(&mut page.places, prefix, place),
+            _ => {
+                let mut bytes = Vec::with_capacity(PLACES * BYTES);
+                push(&mut bytes, prefix, place);
+                pages.push(Page { first: prefix, places: bytes });
+            }
+        }
+        last = Some(prefix);
+    }
+    pages
+}
+
+fn push(bytes: &mut Vec<u8>, prefix: u64, place: Place) {
+    bytes.extend_from_slice(&prefix.to_be_bytes());
+    bytes.extend_from_slice(&(place.seq << 16 | u64::from(place.index)).to_be_bytes());
+}
+
+/// The places of a prefix on a page.
+pub(super) fn places(page: &[u8], prefix: u64) -> impl Iterator<Item = Place> {
+    page.chunks_exact(BYTES).filter_map(move |chunk| {
+        let (head, rest) = chunk.split_first_chunk()?;
+        let place = u64::from_be_bytes(*rest.first_chunk()?);
+        let index = u16::try_from(place & 0xffff).unwrap_or_default();
+        (u64::from_be_bytes(*head) == prefix).then_some(Place { seq: place >> 16, index })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// With few different prefixes, so that some have more places than a page holds.
+        #[test]
+        fn every_place_is_on_the_page_where_it_is_looked_for(prefixes in proptest::collection::vec(0u64..8, 0..2_000)) {
+            let all: Vec<(u64, Place)> =
+                prefixes.iter().zip(0..).map(|(prefix, seq)| (*prefix, Place { seq, index: 3 })).collect();
+            let pages = pages(all.clone());
+            prop_assert!(pages.windows(2).all(|pair| pair[0].first < pair[1].first));
+            for wanted in 0..9 {
+                let page = pages.iter().rev().find(|page| page.first <= wanted);
+                let found: Vec<Place> = page.map(|page| places(&page.places, wanted).collect()).unwrap_or_default();
+                let expected: Vec<Place> = all.iter().filter(|(prefix, _)| *prefix == wanted).map(|(_, place)| *place).collect();
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
+}

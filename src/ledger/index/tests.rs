@@ -1,0 +1,189 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{Algorithm, CallerId, CertificateType, Country, Digest, Kid, NumericDate, Octets, SystemClock};
+use crate::ledger::record::Entry;
+use crate::ledger::store::Store;
+use crate::ledger::store::sqlite::SqliteStore;
+use crate::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
+use crate::ledger::{Group, Ledger, LedgerKeys, RecordedLedger, SignedItem};
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    store: Arc<SqliteStore>,
+    ledger: RecordedLedger,
+    task: WriterTask,
+    indexer: Indexer,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("ledger.db")).await.unwrap());
+        let keys = LedgerKeys::parse(&"1".repeat(64)).unwrap();
+        let patience = Duration::from_secs(10);
+        let settings = WriterSettings { instance: "north".to_owned(), patience, keys: keys.ids(), audit: None };
+        let clock = Arc::new(SystemClock);
+        let as_store = Arc::clone(&store) as Arc<dyn Store>;
+        let (writer, task) = ChainWriter::start(as_store, clock.clone(), settings).await.unwrap();
+        let ledger = RecordedLedger::resume(&*store, writer, keys, clock, None).await.unwrap();
+        let enough = Enough { entries: 20, groups: 4 };
+        let indexer = Indexer::new(Arc::clone(&store) as _, Arc::clone(&store) as _, 1, enough);
+        Self { _folder: folder, store, ledger, task, indexer }
+    }
+
+    fn records(&self) -> Records {
+        Records::new(Arc::clone(&self.store) as _, Arc::clone(&self.store) as _)
+    }
+
+    async fn sign(&self, group: &Made) {
+        let intended = Group {
+            caller: CallerId::new(group.caller),
+            person: group.person.map(Into::into),
+            request: "r".into(),
+            profile: "dcc".into(),
+            kid: Kid::from([group.kid; 8]),
+            algorithm: Algorithm::Es256,
+            issuer: "FR".parse::<Country>().unwrap(),
+            issued_at: NumericDate::from_seconds(0),
+            digests: vec![Digest::of(b"1"); group.entries.len()],
+        };
+        let intent = self.ledger.intend(intended).await.unwrap();
+        let signed = |entry: &Entry| SignedItem { keep: None, entry: Some(*entry) };
+        let settled = self.ledger.settle(intent, group.entries.iter().map(signed).collect()).await;
+        assert!(settled.iter().all(Result::is_ok));
+    }
+
+    async fn found(&self, question: &Question) -> Vec<(u64, u16)> {
+        let mut found = Vec::new();
+        self.records()
+            .find(question, async |one| {
+                assert_eq!(one.instance, "north");
+                found.push((one.signing.seq, one.index));
+                true
+            })
+            .await
+            .unwrap();
+        found
+    }
+}
+
+/// A group, as it is to be signed.
+#[derive(Clone, Debug)]
+struct Made {
+    caller: &'static str,
+    person: Option<&'static str>,
+    kid: u8,
+    entries: Vec<Entry>,
+}
+
+fn entry(place: u16, kind: CertificateType, number: u8) -> Entry {
+    Entry {
+        place,
+        kind,
+        expires_at: NumericDate::from_seconds(i64::from(number)),
+        item: Octets([number; 16]),
+        payload: Octets([0; 16]),
+        uci: Octets([number / 2; 32]),
+        country_uci: Octets([0; 32]),
+        signature: Octets([number.wrapping_mul(3); 16]),
+    }
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let entries = proptest::collection::vec((0..3usize, 0u8..12), 1..9);
+    (0..2usize, 0..3usize, 0..2u8, entries).prop_map(|(caller, person, kid, entries)| Made {
+        caller: ["clinic", "pharmacy"][caller],
+        person: [None, Some("p1"), Some("p2")][person],
+        kid,
+        entries: entries.into_iter().zip(0..).map(|((kind, number), at)| entry(at, CertificateType::ALL[kind], number)).collect(),
+    })
+}
+
+fn questions() -> Vec<Question> {
+    let all = Question::default();
+    let mut questions = vec![
+        all.clone(),
+        Question { caller: Some("clinic".to_owned()), ..all.clone() },
+        Question { person: Some("p1".to_owned()), kid: Some(Octets([1; 8])), ..all.clone() },
+        Question { kind: Some(CertificateType::Test), caller: Some("pharmacy".to_owned()), ..all.clone() },
+        Question { to: Some(NumericDate::from_seconds(0)), ..all.clone() },
+        Question { from: Some(NumericDate::from_seconds(0)), ..all.clone() },
+    ];
+    for number in 0..12u8 {
+        questions.push(Question { uci: Some(Octets([number; 32])), ..all.clone() });
+        questions.push(Question { item: Some(vec![Octets([number; 16]), Octets([99; 16])]), ..all.clone() });
+        questions.push(Question {
+            signature: Some(Octets([number.wrapping_mul(3); 16])),
+            kid: Some(Octets([0; 8])),
+            ..all.clone()
+        });
+    }
+    questions
+}
+
+/// What a list that is searched from end to end says. The chain begins with one record, and each group has two.
+fn by_hand(question: &Question, groups: &[Made]) -> Vec<(u64, u16)> {
+    let now = NumericDate::from_seconds(i64::MAX / 2);
+    let mut expected = Vec::new();
+    for (group, number) in groups.iter().zip(0..) {
+        let is_meant = question.caller.as_deref().is_none_or(|caller| caller == group.caller)
+            && question.person.as_deref().is_none_or(|person| Some(person) == group.person)
+            && question.kid.is_none_or(|kid| kid == Octets([group.kid; 8]))
+            && question.to.is_none_or(|to| to > now);
+        let entries = group.entries.iter().zip(0..).filter(|(entry, _)| is_meant && question.means(entry));
+        expected.extend(entries.map(|(_, index)| (3 + 2 * number, index)));
+    }
+    expected
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever of it is indexed, and whatever is not yet.
+    #[test]
+    fn every_answer_is_that_of_a_plain_search(groups in proptest::collection::vec(made(), 1..30), indexed_after in 0usize..30) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut bench = Bench::new().await;
+            for (number, group) in groups.iter().enumerate() {
+                bench.sign(group).await;
+                if number == indexed_after {
+                    bench.indexer.catch_up().await.unwrap();
+                }
+            }
+            for question in questions() {
+                let expected = by_hand(&question, &groups);
+                assert_eq!(bench.found(&question).await, expected, "{question:?}");
+                let tally = bench.records().count(&question).await.unwrap();
+                assert_eq!(tally.certificates(), expected.len() as u64, "{question:?}");
+                let seqs: std::collections::BTreeSet<u64> = expected.iter().map(|(seq, _)| *seq).collect();
+                assert_eq!(tally.groups, seqs.len() as u64, "{question:?}");
+            }
+            bench.task.end().await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn an_indexer_that_begins_anew_goes_on_from_the_last_segment() {
+    let mut bench = Bench::new().await;
+    let group =
+        |number: u8| Made { caller: "clinic", person: None, kid: 1, entries: vec![entry(0, CertificateType::Test, number)] };
+    for number in 0..6 {
+        bench.sign(&group(number)).await;
+    }
+    assert_eq!(bench.indexer.catch_up().await.unwrap(), 13);
+    assert_eq!(bench.store.indexed(1).await.unwrap(), 9, "four groups are a segment");
+    let (store, index) = (Arc::clone(&bench.store) as _, Arc::clone(&bench.store) as _);
+    let mut anew = Indexer::new(store, index, 1, Enough { entries: 20, groups: 4 });
+    for number in 6..9 {
+        bench.sign(&group(number)).await;
+    }
+    anew.catch_up().await.unwrap();
+    assert_eq!(bench.store.indexed(1).await.unwrap(), 17);
+    assert_eq!(bench.found(&Question::default()).await.len(), 9);
+    bench.task.end().await;
+}

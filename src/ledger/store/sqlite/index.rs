@@ -1,0 +1,144 @@
+//! The index, in the same file.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{MOST_RECORDS, SqliteStore, column, id, integer, octets, of_sqlx, place};
+use crate::domain::NumericDate;
+use crate::ledger::index::{HashKind, IndexStore, Question, Segment, Signing};
+use crate::ledger::store::{StoreError, StoreFuture};
+
+/// Rows a statement: SQLite binds at most 32,766 values.
+const ROWS_A_STATEMENT: usize = 500;
+
+impl IndexStore for SqliteStore {
+    fn indexed(&self, chain: i64) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let select = "SELECT coalesce(max(through), 0) FROM segment WHERE chain = ?";
+            let row = sqlx::query(select).bind(chain).fetch_one(&self.readers).await.map_err(of_sqlx)?;
+            place(&row, 0)
+        })
+    }
+
+    fn add<'s>(&'s self, segment: &'s Segment) -> StoreFuture<'s, ()> {
+        Box::pin(async move {
+            // On a connection of its own: between its statements the writer's commits go on.
+            let mut connection = self.connect().await?.connection;
+            let connection = &mut connection;
+            let mut transaction = sqlx::Connection::begin_with(connection, "BEGIN IMMEDIATE").await.map_err(of_sqlx)?;
+            let insert = "INSERT INTO segment (chain, through) VALUES (?, ?) RETURNING id";
+            let insert = sqlx::query(insert).bind(segment.chain).bind(integer(segment.through));
+            let number: i64 = column(&insert.fetch_one(&mut *transaction).await.map_err(of_sqlx)?, 0)?;
+            insert_pages(&mut transaction, number, segment).await?;
+            for signings in segment.signings.chunks(ROWS_A_STATEMENT) {
+                insert_signings(&mut transaction, signings).await?;
+            }
+            transaction.commit().await.map_err(of_sqlx)
+        })
+    }
+
+    fn pages(&self, kind: HashKind, prefix: u64) -> StoreFuture<'_, Vec<(i64, Vec<u8>)>> {
+        Box::pin(async move {
+            let select = "SELECT s.chain, p.places FROM segment s JOIN page p ON p.kind = ?1 AND p.segment = s.id AND p.first = \
+                 (SELECT max(first) FROM page WHERE kind = ?1 AND segment = s.id AND first <= ?2)";
+            let query = sqlx::query(select).bind(kind as i64).bind(ordered(prefix));
+            let rows = query.fetch_all(&self.readers).await.map_err(of_sqlx)?;
+            rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
+        })
+    }
+
+    fn signings<'s>(&'s self, question: &'s Question, after: (i64, u64), most: usize) -> StoreFuture<'s, Vec<Signing>> {
+        Box::pin(async move {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT id, intent, at, caller, person, profile, kid, vaccinations, tests, recoveries, expires_at FROM signing \
+                 WHERE id > ",
+            );
+            query.push_bind(id(after.0, after.1));
+            restrict(&mut query, question);
+            query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(most).unwrap_or(i64::MAX));
+            let rows = query.build().fetch_all(&self.readers).await.map_err(of_sqlx)?;
+            rows.iter().map(signing_of).collect()
+        })
+    }
+}
+
+fn restrict(query: &mut QueryBuilder<Sqlite>, question: &Question) {
+    if let Some(kid) = question.kid {
+        query.push(" AND kid = ").push_bind(kid.0.to_vec());
+    }
+    if let Some(caller) = &question.caller {
+        query.push(" AND caller = ").push_bind(caller.clone());
+    }
+    if let Some(person) = &question.person {
+        query.push(" AND person = ").push_bind(person.clone());
+    }
+    if let Some(from) = question.from {
+        query.push(" AND at >= ").push_bind(from.seconds());
+    }
+    if let Some(to) = question.to {
+        query.push(" AND at < ").push_bind(to.seconds());
+    }
+    if let Some(kind) = question.kind {
+        use crate::domain::CertificateType::{Recovery, Test, Vaccination};
+        query.push(match kind {
+            Vaccination => " AND vaccinations > 0",
+            Test => " AND tests > 0",
+            Recovery => " AND recoveries > 0",
+        });
+    }
+}
+
+async fn insert_pages(connection: &mut SqliteConnection, segment: i64, content: &Segment) -> Result<(), StoreError> {
+    for (kind, pages) in &content.pages {
+        for page in pages {
+            sqlx::query("INSERT INTO page (kind, segment, first, places) VALUES (?, ?, ?, ?)")
+                .bind(*kind as i64)
+                .bind(segment)
+                .bind(ordered(page.first))
+                .bind(page.places.as_slice())
+                .execute(&mut *connection)
+                .await
+                .map_err(of_sqlx)?;
+        }
+    }
+    Ok(())
+}
+
+async fn insert_signings(connection: &mut SqliteConnection, signings: &[Signing]) -> Result<(), StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO signing (id, intent, at, caller, person, profile, kid, vaccinations, tests, recoveries, expires_at) ",
+    );
+    query.push_values(signings, |mut row, signing| {
+        row.push_bind(id(signing.chain, signing.seq)).push_bind(integer(signing.intent)).push_bind(signing.at.seconds());
+        row.push_bind(signing.caller.clone()).push_bind(signing.person.clone()).push_bind(signing.profile.clone());
+        row.push_bind(signing.kid.0.to_vec());
+        for count in signing.counts {
+            row.push_bind(i64::from(count));
+        }
+        row.push_bind(signing.expires_at.seconds());
+    });
+    query.build().execute(connection).await.map_err(of_sqlx)?;
+    Ok(())
+}
+
+fn signing_of(row: &SqliteRow) -> Result<Signing, StoreError> {
+    let number = place(row, 0)?;
+    let count = |index| place(row, index).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+    Ok(Signing {
+        chain: i64::try_from(number >> 40).unwrap_or_default(),
+        seq: number & MOST_RECORDS,
+        intent: place(row, 1)?,
+        at: NumericDate::from_seconds(column(row, 2)?),
+        caller: column(row, 3)?,
+        person: column(row, 4)?,
+        profile: column(row, 5)?,
+        kid: octets(row, 6)?,
+        counts: [count(7)?, count(8)?, count(9)?],
+        expires_at: NumericDate::from_seconds(column(row, 10)?),
+    })
+}
+
+/// SQLite's integers have a sign: in their order, the order of the hashes.
+const fn ordered(prefix: u64) -> i64 {
+    (prefix ^ (1 << 63)).cast_signed()
+}
