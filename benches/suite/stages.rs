@@ -4,11 +4,14 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group};
 use sceau::domain::json::Json;
-use sceau::domain::{Algorithm, Digest, Kid, Signature, SignatureCheck};
+use sceau::domain::{Algorithm, Digest, Kid, RevocationHashes, Signature, SignatureCheck};
 use sceau::encode::{ClaimsSet, CoseBytes, Hc1, ProtectedHeader, SignedHcert};
 use sceau::token::software::SoftwareToken;
 
 use crate::payloads::{Setting, payloads};
+
+/// As long as those that are made.
+const UVCI: &str = "URN:UVCI:01:FR:ABCDEFGHIJKLMNOPQRSTUVWX12#8";
 
 fn stages(criterion: &mut Criterion) {
     let (payloads, setting) = (payloads(), Setting::new());
@@ -47,6 +50,10 @@ fn stages(criterion: &mut Criterion) {
     let mut turn = claims.iter().cycle();
     group.bench_function("assemble", |bencher| {
         bencher.iter(|| header.assemble(black_box(turn.next().expect("a cycle")).clone(), Signature::new(signature.clone())));
+    });
+    let made = Signature::new(signature.clone());
+    group.bench_function("revocation_hashes", |bencher| {
+        bencher.iter(|| RevocationHashes::of(Algorithm::Es256, black_box(&made), black_box(UVCI), "FR"));
     });
     let mut turn = messages.iter().cycle();
     group.bench_function("hc1", |bencher| bencher.iter(|| Hc1::encode(black_box(turn.next().expect("a cycle")))));

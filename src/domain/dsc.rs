@@ -140,7 +140,8 @@ const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.11354
 const MIN_RSA_BITS: usize = 2048;
 
 impl PublicKey {
-    fn from_certificate(certificate: &Certificate) -> Result<Self, DscError> {
+    /// The key in a certificate.
+    pub(crate) fn from_certificate(certificate: &Certificate) -> Result<Self, DscError> {
         let info = certificate.tbs_certificate().subject_public_key_info();
         let bytes = info.subject_public_key.as_bytes().ok_or(DscError::UnsupportedKey)?;
         match info.algorithm.oid {
@@ -286,7 +287,7 @@ impl fmt::Debug for CertificateTypes {
 pub enum DscError {
     /// It is not X.509.
     #[error("no X.509 certificate: {0}")]
-    Der(x509_cert::der::Error),
+    Der(der::Error),
     /// Its key is of another kind.
     #[error("the key is neither on P-256 nor RSA; a DSC has one of these")]
     UnsupportedKey,
@@ -301,7 +302,7 @@ pub enum DscError {
 const COUNTRY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
 
 /// X.520 has a PrintableString; many tools write a UTF8String.
-fn country(certificate: &Certificate) -> Option<Country> {
+pub(crate) fn country(certificate: &Certificate) -> Option<Country> {
     let name: DirectoryString = certificate.tbs_certificate().subject().by_oid(COUNTRY_NAME).ok().flatten()?;
     name.value().parse().ok()
 }

@@ -70,8 +70,8 @@ pub struct RevocationHashes {
 impl RevocationHashes {
     /// Hashes one certificate: its signature, its UVCI as it stands in `ci`, its issuing country as it stands in `iss`.
     ///
-    /// Of an ES256 signature the first 32 bytes, r, are hashed: (r, n − s) verifies where (r, s) does, so a hash over both
-    /// would miss the twin. A signature that is shorter, which no certificate has, is hashed whole.
+    /// Of an ECDSA signature the first half, r, is hashed (32 bytes for ES256): (r, n − s) verifies where (r, s) does, so a
+    /// hash over both would miss the twin.
     #[must_use]
     pub fn of(algorithm: Algorithm, signature: &Signature, uvci: &str, issuer: &str) -> Self {
         Self {
@@ -100,9 +100,8 @@ impl fmt::Debug for RevocationHashes {
 }
 
 fn signature_hash(algorithm: Algorithm, signature: &[u8]) -> [u8; 16] {
-    const R_BYTES: usize = 32;
     let hashed = match algorithm {
-        Algorithm::Es256 => signature.get(..R_BYTES).unwrap_or(signature),
+        Algorithm::Es256 => &signature[..signature.len() / 2],
         Algorithm::Ps256 => signature,
     };
     first_128_bits(Digest::of(hashed).as_bytes())

@@ -5,13 +5,17 @@
 //!                                     -> COSE_Sign1 (tag 18) -> zlib -> base45 -> "HC1:…"
 //! ```
 //!
+//! [`revocation`] has the lists of what is not valid any more, [`cms`] the signed messages that carry them.
+//!
 //! Same claims, same bytes: definite lengths, shortest integers, map keys in bytewise order (RFC 8949 section 4.2.1).
 
 pub mod claims;
+pub mod cms;
 pub mod cose;
 pub mod decode;
 pub mod hc1;
 pub mod json;
+pub mod revocation;
 
 #[cfg(test)]
 mod tests;
