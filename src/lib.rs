@@ -8,7 +8,7 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; parsed, so valid by construction; no I/O |
-//! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; pure functions |
+//! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; revocation lists and CMS; pure functions |
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
 //! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; the only room that names sqlx |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; readiness |
@@ -44,6 +44,8 @@
 //! - **The same item of the same caller gets the same certificate, as long as it is kept; another payload under its item_id is
 //!   refused.** tests/it/retries.rs, ledger/tests.rs
 //! - **A slice that waits for another call's item holds no claim;** so no two batches wait for each other. tests/it/retries.rs
+//! - **A signed revocation list is written under a signature that verifies, and believed under a trusted upload certificate of
+//!   its own country alone.** encode/cms/tests.rs, tests/it/revocation.rs
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
 //! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs

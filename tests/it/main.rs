@@ -29,6 +29,7 @@ mod properties;
 mod python_client;
 mod recovery;
 mod retries;
+mod revocation;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;

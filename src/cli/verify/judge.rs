@@ -9,6 +9,7 @@ use crate::cli::ndjson::Line;
 use crate::domain::{Digest, Dsc, NumericDate};
 use crate::encode::SignedHcert;
 use crate::encode::decode::Note;
+use crate::encode::revocation::RevocationList;
 
 /// The instant at which certificates are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub(crate) struct InvalidAt;
 #[derive(Debug)]
 pub(super) struct Judge<'t> {
     pub(super) trust: &'t TrustList,
+    pub(super) revocations: &'t RevocationList,
     pub(super) at: At,
     /// Whether what verifiers take and an issuer must not write is an error, and not a warning.
     pub(super) is_strict: bool,
@@ -70,6 +72,9 @@ impl Judge<'_> {
         match self.signer(hcert) {
             Ok(dsc) => check_under(dsc, hcert, findings),
             Err(error) => findings.errors.push(error),
+        }
+        if let Some(hash_type) = self.revocations.revokes(hcert) {
+            findings.errors.push(format!("revoked: a revocation list holds its {hash_type} hash"));
         }
         self.check_times(hcert, findings);
         self.check_form(hcert, findings);

@@ -6,6 +6,7 @@
 mod given;
 mod judge;
 mod payload;
+mod revocations;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -34,7 +35,7 @@ const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Verify certificates.
 ///
-/// Signature, DSC, times, form; one verdict a line, in order.
+/// Signature, DSC, times, form, revocation; one verdict a line, in order.
 ///
 /// A line is an HC1 text, or what `sceau sign` wrote: a JSON object with "hc1", whose kid, iat, exp and uvci must be the
 /// certificate's. A verdict is {"line", "id", "verdict", "errors", "warnings", "kid", "alg", "iss", "iat", "exp", "type"}; verdict
@@ -48,12 +49,25 @@ Examples:
       Certificates that have expired since.
   echo 'HC1:6BFOXN...' | sceau verify --trust dsc.pem --payload
       One, with what it says.
+  sceau verify --trust trust.json --revocations lists/*.cms --upload-certificate trust.json < codes.txt
+      Those that have been revoked are invalid.
 
 Exit code: 0 where all are valid, 2 where one is not; nothing to verify is an error.")]
 pub(crate) struct VerifyArgs {
     /// The certificates to believe: PEM (one or many), DER, or the gateway's trust list in JSON.
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     pub(crate) trust: Vec<PathBuf>,
+
+    /// Revocation lists: the gateway's batch in JSON, an array of them, or a batch signed as CMS (DER, base64, PEM).
+    ///
+    /// A certificate is invalid where a list of its kid, or of UNKNOWN_KID, holds one of its hashes: SIGNATURE, UCI,
+    /// COUNTRYCODEUCI. JSON is believed as it is. A list that cannot be believed ends the command.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) revocations: Vec<PathBuf>,
+
+    /// The certificates that may sign revocation lists of their country: PEM, DER, or the gateway's trust list.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "revocations")]
+    pub(crate) upload_certificate: Vec<PathBuf>,
 
     /// Where the certificates to verify come from; `-` is standard input.
     #[arg(long = "in", value_name = "FILE", default_value = "-")]
@@ -83,13 +97,15 @@ pub(crate) struct VerifyArgs {
 /// Verifies the lines of the file in `args`, verdicts to standard output.
 ///
 /// # Errors
-/// No usable certificate to verify with; nothing to verify; the input cannot be read, or the output cannot be written.
+/// No usable certificate to verify with; a revocation list that cannot be believed; nothing to verify; the input cannot be read, or the output cannot be written.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let mut warnings = Vec::new();
     let trust = TrustList::load(&args.trust, &mut warnings);
+    let revocations = revocations::load(&args.revocations, &args.upload_certificate, &mut warnings);
     warnings.iter().try_for_each(|warning| writeln!(io::stderr(), "warning: {warning}"))?;
     let judge = Judge {
         trust: &trust?,
+        revocations: &revocations?,
         at: args.at.unwrap_or_else(|| At::Instant(SystemClock.now())),
         is_strict: args.strict,
         shows_personal: args.payload,

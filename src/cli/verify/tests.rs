@@ -1,5 +1,7 @@
 //! Verdicts on certificates of an issuer made for the test.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rcgen::{CertificateParams, DnType, DnValue, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -7,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::json::Json;
-use crate::domain::{Algorithm, Dsc, NumericDate, Signature};
+use crate::domain::{Algorithm, Dsc, HashType, NumericDate, RevocationHashes, Signature};
 use crate::encode::json::DeterministicJson;
-use crate::encode::{ClaimsSet, Hc1, ProtectedHeader};
+use crate::encode::revocation::{ExpiryStep, RevocationList, batches};
+use crate::encode::{ClaimsSet, Hc1, ProtectedHeader, SignedHcert};
 
 const UVCI: &str = "URN:UVCI:01:FR:A#8";
 const VACCINATION: &str = r#"{"ver":"1.3.0","nam":{"fnt":"DOE"},"dob":"","v":[{"ci":"URN:UVCI:01:FR:A#8"}]}"#;
@@ -52,8 +55,10 @@ impl Issuer {
     }
 }
 
+static NOTHING_REVOKED: LazyLock<RevocationList> = LazyLock::new(RevocationList::default);
+
 const AT_ISSUANCE: fn(&TrustList) -> Judge<'_> =
-    |trust| Judge { trust, at: At::Issuance, is_strict: false, shows_personal: false };
+    |trust| Judge { trust, revocations: &NOTHING_REVOKED, at: At::Issuance, is_strict: false, shows_personal: false };
 
 fn verdicts(judge: &Judge<'_>, quiet: bool, input: &str) -> (Counts, Vec<Value>) {
     let mut out = Vec::new();
@@ -148,6 +153,46 @@ fn validity_is_judged_at_the_instant_asked_for_ends_included() {
         errors(&verdicts(&judge, false, &line).1[0]).join(" ")
     };
     assert_eq!([IAT - 1, IAT, EXP, EXP + 1].map(codes), ["not_yet_valid", "", "", "expired"]);
+}
+
+/// A list that revokes a certificate by one of its hashes.
+fn list(hc1: &str, hash_type: HashType) -> Value {
+    let hcert = SignedHcert::decode(hc1).unwrap();
+    let hashes =
+        RevocationHashes::of(hcert.algorithm(), &Signature::new(hcert.signature().to_vec()), hcert.uvci().unwrap(), "FR");
+    let revoked = [(hcert.kid(), hcert.expires_at(), hashes)];
+    let made = batches("FR".parse().unwrap(), hash_type, hcert.issued_at(), ExpiryStep::Day, revoked);
+    serde_json::from_slice(&made.batches[0].to_json()).unwrap()
+}
+
+fn verdict_under(issuer: &Issuer, list: &Value, hc1: &str) -> Value {
+    let (trust, mut revocations) = (issuer.trust(), RevocationList::default());
+    revocations.add_json(list.to_string().as_bytes()).unwrap();
+    let judge = Judge { revocations: &revocations, ..AT_ISSUANCE(&trust) };
+    verdicts(&judge, false, hc1).1.remove(0)
+}
+
+#[test]
+fn a_certificate_is_revoked_by_any_of_its_hashes() {
+    let issuer = Issuer::new();
+    let (revoked, other) = (issuer.hc1(), issuer.sign("FR", IAT, EXP, &VACCINATION.replace("A#8", "B")));
+    for hash_type in HashType::ALL {
+        let list = list(&revoked, hash_type);
+        let found = verdict_under(&issuer, &list, &revoked);
+        assert_eq!(found["errors"], json!([format!("revoked: a revocation list holds its {hash_type} hash")]));
+        assert!(errors(&verdict_under(&issuer, &list, &other)).is_empty());
+    }
+}
+
+#[test]
+fn a_list_counts_under_its_own_kid_or_under_any_where_that_is_unknown() {
+    let issuer = Issuer::new();
+    let hc1 = issuer.hc1();
+    let mut list = list(&hc1, HashType::Signature);
+    list["kid"] = json!("AAAAAAAAAAA=");
+    assert!(errors(&verdict_under(&issuer, &list, &hc1)).is_empty());
+    list["kid"] = json!("UNKNOWN_KID");
+    assert_eq!(errors(&verdict_under(&issuer, &list, &hc1)), ["revoked"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl TrustList {
         let mut warn = |place: String, error: anyhow::Error| {
             warnings.push(format!("{}{place}: left out: {error:#}", file.display()));
         };
-        match certificates(bytes) {
+        match certificates(bytes, DSC) {
             Ok(found) => {
                 for (number, der) in found {
                     if let Err(error) = der.and_then(|der| self.add(&der)) {
@@ -82,10 +82,15 @@ impl TrustList {
     }
 }
 
-/// The certificates of one file, counted from 1: each in DER, or with its own fault.
-fn certificates(bytes: &[u8]) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
+/// The gateway's type of what signs health certificates.
+const DSC: &str = "DSC";
+/// The gateway's type of what signs uploads.
+pub(super) const UPLOAD: &str = "UPLOAD";
+
+/// The certificates of one file, counted from 1: each in DER, or with its own fault. Of the gateway's list, those of one type.
+pub(super) fn certificates(bytes: &[u8], gateway_type: &str) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
     if bytes.trim_ascii_start().starts_with(b"[") {
-        return from_gateway(bytes);
+        return from_gateway(bytes, gateway_type);
     }
     let text = String::from_utf8_lossy(bytes);
     let pem: Vec<_> = (1..).zip(pem::certificates(&text).map(|der| Ok(der?))).collect();
@@ -101,10 +106,10 @@ struct Entry {
     raw_data: String,
 }
 
-fn from_gateway(json: &[u8]) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
+fn from_gateway(json: &[u8], gateway_type: &str) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
     let entries: Vec<serde_json::Value> = serde_json::from_slice(json).context("not the gateway's trust list")?;
     let der = |(number, entry)| match serde_json::from_value::<Entry>(entry) {
-        Ok(entry) if entry.certificate_type == "DSC" => Some((number, entry.der())),
+        Ok(entry) if entry.certificate_type == gateway_type => Some((number, entry.der())),
         Ok(_) => None,
         Err(error) => Some((number, Err(error.into()))),
     };
