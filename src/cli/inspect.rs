@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::open::read_certificate;
 use crate::config::{Config, KeyFile};
 use crate::domain::{Dsc, NumericDate};
+use crate::service::tls::TlsFiles;
 use crate::sign::{Keyring, NotReady, SigningKey};
 use crate::token::pin::check_mode;
 use crate::token::{PinSource, TokenSpec};
@@ -42,12 +43,21 @@ pub(crate) fn inspect(config: &Config, now: NumericDate) -> Inspection {
         inspection.token_faults.extend(module_fault(spec));
         inspection.token_faults.extend(pin_fault(spec));
     }
+    inspection.look_at_tls(config, now);
     inspection.look_at_dates(now);
     inspection.look_at_profiles(config, now);
     inspection
 }
 
 impl Inspection {
+    fn look_at_tls(&mut self, config: &Config, now: NumericDate) {
+        match config.tls.as_ref().map(TlsFiles::load) {
+            Some(Ok(tls)) => self.warnings.extend(tls.warnings(now)),
+            Some(Err(error)) => self.faults.push(format!("[server.tls] {error}")),
+            None => {}
+        }
+    }
+
     fn look_at_dates(&mut self, now: NumericDate) {
         for (_, dsc) in &self.dscs {
             let kid = dsc.kid();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::Config;
+use crate::domain::{Clock, SystemClock};
 use crate::service::Live;
 use crate::service::tls::LiveTls;
 
@@ -26,7 +27,10 @@ impl Reload<'_> {
         };
         if let (Some(live), Some(files)) = (self.tls, &next.tls) {
             match files.load() {
-                Ok(config) => live.replace(config),
+                Ok(tls) => {
+                    tls.warnings(SystemClock.now()).iter().for_each(|warning| tracing::warn!("{warning}"));
+                    live.replace(tls);
+                }
                 Err(error) => {
                     tracing::error!(%error, "the configuration is not taken over; the one before stays in force");
                     return;

@@ -200,7 +200,7 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option
 /// What `sceau config check` finds as well: here a token that does not open may be another's stand-in, and is only warned of.
 fn check_files(config: &Config, file: &Path) -> Result<(), ConfigError> {
     let inspection = inspect(config, SystemClock.now());
-    inspection.token_faults.iter().for_each(|fault| tracing::warn!("{fault}"));
+    inspection.token_faults.iter().chain(&inspection.warnings).for_each(|fault| tracing::warn!("{fault}"));
     if inspection.faults.is_empty() { Ok(()) } else { Err(ConfigError::of_files(file, inspection.faults)) }
 }
 

@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
-use super::access::{Peer, PeerCertificate};
+use super::access::{Chain, Peer, PeerCertificate};
 use super::tls::LiveTls;
 
 /// A client that has not finished its handshake by then is let go.
@@ -91,12 +91,15 @@ async fn accept(
     }
 }
 
-async fn shake_hands(tls: &LiveTls, stream: TcpStream) -> io::Result<(Stream, Peer)> {
-    let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
-    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let certificate = certificate.and_then(|certificate| PeerCertificate::from_der(certificate));
+async fn shake_hands(live: &Arc<LiveTls>, stream: TcpStream) -> io::Result<(Stream, Peer)> {
+    let tls = live.current();
+    let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let chain: Vec<_> = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    let certificate = chain.first().and_then(|certificate| PeerCertificate::from_der(certificate));
     let certificate = certificate.ok_or_else(|| io::Error::other("the client's certificate cannot be read"))?;
-    Ok((Stream::Tls(Box::new(stream)), Peer::Certificate(Arc::new(certificate))))
+    let chain = Chain::verified(chain, Arc::clone(live), tls);
+    Ok((Stream::Tls(Box::new(stream)), Peer::Certificate(Arc::new(certificate), Arc::new(chain))))
 }
 
 impl Connected for Connection {

@@ -2,13 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use x509_cert::Certificate;
+use x509_cert::crl::CertificateList;
+use x509_cert::der::Decode;
+use x509_cert::time::Time;
+
+use crate::domain::NumericDate;
 
 /// Where the service's identity is, and that of the CA of its callers. All files are PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +27,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The CAs whose clients may connect.
     pub client_ca: PathBuf,
-    /// Their revocation lists.
+    /// Their revocation lists. One that has expired lets nobody in: what it does not say any more may have been revoked.
     pub client_crl: Option<PathBuf>,
     /// Whether TLS 1.2 is taken too.
     pub allow_tls_1_2: bool,
@@ -56,16 +64,21 @@ impl TlsFiles {
     ///
     /// # Errors
     /// [`TlsError`] names the file.
-    pub fn load(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    pub fn load(&self) -> Result<Arc<Tls>, TlsError> {
         let chain = certificates(&self.certificate)?;
+        let not_after =
+            end_of_certificate(&chain[0]).ok_or_else(|| file(&self.certificate, "its first is no X.509 certificate"))?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| file(&self.key, &error.to_string()))?;
         let mut roots = RootCertStore::empty();
         for certificate in certificates(&self.client_ca)? {
             roots.add(certificate).map_err(|error| file(&self.client_ca, &error.to_string()))?;
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
+        let lists = self.revocations()?;
+        let lists_until = lists.iter().filter_map(|list| end_of_list(list)).min();
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .with_crls(self.revocations()?)
+            .with_crls(lists)
+            .enforce_revocation_expiration()
             .build()
             .map_err(|error| file(&self.client_ca, &error.to_string()))?;
         let pair = |reason: String| TlsError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), reason };
@@ -73,11 +86,11 @@ impl TlsFiles {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .map_err(|error| pair(error.to_string()))?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::clone(&verifier))
             .with_single_cert(chain, key)
             .map_err(|error| pair(error.to_string()))?;
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Arc::new(config))
+        Ok(Arc::new(Tls { config: Arc::new(config), verifier, not_after, lists_until }))
     }
 
     fn revocations(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
@@ -98,23 +111,87 @@ fn file(path: &Path, reason: &str) -> TlsError {
     TlsError::File { path: path.to_owned(), reason: reason.to_owned() }
 }
 
-/// The identity in force. Each handshake takes the one of its moment; connections that are open stay.
+fn end_of_certificate(der: &[u8]) -> Option<NumericDate> {
+    date(Certificate::from_der(der).ok()?.tbs_certificate().validity().not_after)
+}
+
+/// A list without an end never expires.
+fn end_of_list(der: &[u8]) -> Option<NumericDate> {
+    date(CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der).ok()?.tbs_cert_list.next_update?)
+}
+
+fn date(time: Time) -> Option<NumericDate> {
+    i64::try_from(time.to_unix_duration().as_secs()).ok().map(NumericDate::from_seconds)
+}
+
+/// What was read from the files: the service's identity, and whom it lets in.
 #[derive(Debug)]
-pub struct LiveTls(ArcSwap<ServerConfig>);
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    not_after: NumericDate,
+    lists_until: Option<NumericDate>,
+}
+
+impl Tls {
+    /// When the service's own certificate ends.
+    #[must_use]
+    pub const fn not_after(&self) -> NumericDate {
+        self.not_after
+    }
+
+    /// When the first of the callers' revocation lists expires, and with it all connections; nothing where there is none.
+    #[must_use]
+    pub const fn lists_until(&self) -> Option<NumericDate> {
+        self.lists_until
+    }
+
+    /// What keeps callers out at an instant, or makes them refuse the service.
+    #[must_use]
+    pub fn warnings(&self, now: NumericDate) -> Vec<String> {
+        let own = (now > self.not_after).then(|| {
+            format!("[server.tls] the service's certificate has expired at {}; callers refuse to connect", self.not_after)
+        });
+        let lists = self.lists_until.filter(|at| now >= *at).map(|at| {
+            format!(
+                "[server.tls] a revocation list of client_crl has expired at {at}; no caller is let in until there is a newer one"
+            )
+        });
+        own.into_iter().chain(lists).collect()
+    }
+
+    /// Whether a client with this chain would be let in at an instant; or why not.
+    pub(super) fn verify(&self, chain: &[CertificateDer<'_>], now: NumericDate) -> Result<(), rustls::Error> {
+        let (first, rest) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now.seconds().max(0).unsigned_abs()));
+        self.verifier.verify_client_cert(first, rest, now).map(drop)
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+/// The identity in force. Each handshake takes the one of its moment. Connections that are open stay, and their clients'
+/// certificates are held against the CAs and revocation lists of that moment.
+#[derive(Debug)]
+pub struct LiveTls(ArcSwap<Tls>);
 
 impl LiveTls {
     /// Starts with an identity.
     #[must_use]
-    pub fn new(config: Arc<ServerConfig>) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::new(config)))
+    pub fn new(tls: Arc<Tls>) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::new(tls)))
     }
 
-    /// Puts another identity in force for all handshakes from now on.
-    pub fn replace(&self, config: Arc<ServerConfig>) {
-        self.0.store(config);
+    /// Puts another identity in force, for all handshakes and calls from now on.
+    pub fn replace(&self, tls: Arc<Tls>) {
+        self.0.store(tls);
     }
 
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
+    /// The one of this moment.
+    #[must_use]
+    pub fn current(&self) -> Arc<Tls> {
         self.0.load_full()
     }
 }

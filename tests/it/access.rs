@@ -12,7 +12,7 @@ use sceau::service::proto::v1;
 use sceau::service::proto::v1::admin_client::AdminClient;
 use sceau::service::proto::v1::result::Outcome;
 use sceau::service::proto::v1::signer_client::SignerClient;
-use sceau::service::tls::LiveTls;
+use sceau::service::tls::{LiveTls, TlsFiles};
 use sceau::service::{Limits, Live, LiveSettings};
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -257,6 +257,53 @@ async fn a_change_of_callers_and_of_the_certificate_holds_at_once_and_drops_no_c
     guarded.live.replace(live_settings(vec![caller("issuer", &[Role::Auditor])], None));
     assert_eq!(call(open.clone(), "SignBatch").await.unwrap_err().code(), Code::PermissionDenied);
     call(open, "ListSigningCertificates").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_certificate_makes_no_call_on_a_connection_that_is_open() {
+    let guarded = Guarded::start(vec![caller("issuer", &[Role::Issuer]), caller("auditor", &[Role::Auditor])]).await;
+    let revoked = guarded.channel(&guarded.client("issuer")).await;
+    let other = guarded.channel(&guarded.client("auditor")).await;
+    call(revoked.clone(), "SignBatch").await.unwrap();
+    call(other.clone(), "ListSigningCertificates").await.unwrap();
+    guarded.pki.revoke(&["issuer"], 4000);
+    guarded.tls.replace(guarded.pki.server_with_revocations().load().unwrap());
+    for _ in 0..2 {
+        let refused = call(revoked.clone(), "SignBatch").await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert!(refused.message().contains("no longer taken"), "{}", refused.message());
+    }
+    call(other, "ListSigningCertificates").await.unwrap();
+    guarded.tls.replace(guarded.pki.server().load().unwrap());
+    call(revoked, "SignBatch").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_a_ca_that_is_no_longer_trusted_makes_no_call() {
+    let guarded = Guarded::start(vec![caller("issuer", &[Role::Issuer])]).await;
+    let open = guarded.channel(&guarded.client("issuer")).await;
+    call(open.clone(), "SignBatch").await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let other = Pki::new(home.path());
+    let files = TlsFiles { client_ca: other.path("ca.pem"), ..guarded.pki.server() };
+    guarded.tls.replace(files.load().unwrap());
+    assert_eq!(call(open, "SignBatch").await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_list_that_has_expired_lets_nobody_in() {
+    let guarded = Guarded::start(vec![caller("issuer", &[Role::Issuer])]).await;
+    let open = guarded.channel(&guarded.client("issuer")).await;
+    call(open.clone(), "SignBatch").await.unwrap();
+    guarded.pki.revoke(&[], 2020);
+    let tls = guarded.pki.server_with_revocations().load().unwrap();
+    assert!(tls.warnings(signing_time())[0].contains("has expired at 2020-12-31"), "{:?}", tls.warnings(signing_time()));
+    guarded.tls.replace(tls);
+    let refused = call(open, "SignBatch").await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert!(refused.message().contains("revocation list has expired"), "{}", refused.message());
+    let anew = call(guarded.channel(&guarded.client("issuer")).await, "SignBatch").await;
+    assert_eq!(seen(&anew), Seen::NoConnection);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+};
 use sceau::service::client::ClientTls;
 use sceau::service::tls::TlsFiles;
 
@@ -51,8 +54,8 @@ impl Pki {
         params.subject_alt_names.extend(kind.uri.map(|uri| SanType::URI(uri.try_into().unwrap())));
         params.subject_alt_names.extend(kind.dns.map(|dns| SanType::DnsName(dns.try_into().unwrap())));
         if kind.has_expired {
-            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
         }
         self.write(name, params);
         let identity = Some((self.path(&format!("{name}.pem")), self.path(&format!("{name}.key"))));
@@ -62,6 +65,30 @@ impl Pki {
     /// A client that shows no certificate.
     pub(crate) fn nobody(&self) -> ClientTls {
         ClientTls { ca: self.path("ca.pem"), identity: None, server_name: None }
+    }
+
+    /// Writes `clients.crl`, which revokes clients by their names and is good until the end of a year.
+    pub(crate) fn revoke(&self, names: &[&str], good_until: i32) {
+        let revoked = |name: &&str| RevokedCertParams {
+            serial_number: serial(name),
+            revocation_time: date_time_ymd(2021, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(good_until, 12, 31),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: names.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        std::fs::write(self.path("clients.crl"), list.signed_by(&self.ca).unwrap().pem().unwrap()).unwrap();
+    }
+
+    /// The same, with the revocation list.
+    pub(crate) fn server_with_revocations(&self) -> TlsFiles {
+        TlsFiles { client_crl: Some(self.path("clients.crl")), ..self.server() }
     }
 
     pub(crate) fn server(&self) -> TlsFiles {
@@ -78,11 +105,17 @@ impl Pki {
         self.dir.join(name)
     }
 
-    fn write(&self, name: &str, params: CertificateParams) -> Vec<u8> {
+    fn write(&self, name: &str, mut params: CertificateParams) -> Vec<u8> {
+        params.serial_number = Some(serial(name));
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.ca).unwrap();
         std::fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
         std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
         certificate.der().to_vec()
     }
+}
+
+/// A name is as good as a number, up to 20 bytes.
+fn serial(name: &str) -> SerialNumber {
+    SerialNumber::from_slice(name.as_bytes())
 }

@@ -15,7 +15,7 @@ use super::role::NotAllowed;
 use crate::service::{Live, monitoring, status};
 
 /// Stands before all services of a listener. It judges each call by the callers that are configured at that moment, so a change
-/// holds for connections that are open as well.
+/// holds for connections that are open as well; so does the end of a certificate, another CA and another revocation list.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     live: Arc<Live>,
@@ -31,12 +31,11 @@ impl Guard {
         let Some(peer) = request.extensions().get::<Peer>() else {
             return Err(Status::internal("the connection has no peer"));
         };
-        if let Peer::Certificate(certificate) = peer
-            && certificate.has_expired(self.live.now())
-        {
-            return Err(Status::unauthenticated(
-                "the client's certificate has expired since it connected; connect with a new one",
-            ));
+        if let Err(lapse) = peer.check(self.live.now()) {
+            let names: Vec<String> = peer.identities().iter().map(ToString::to_string).collect();
+            tracing::warn!(identities = names.join(" "), rule = "caller.certificate", %lapse, "call refused");
+            monitoring::denied("caller.certificate");
+            return Err(Status::unauthenticated(lapse.to_string()));
         }
         let access = self.live.access();
         let Some(caller) = access.find(peer) else {

@@ -1,6 +1,7 @@
 //! Who may do what: callers by their certificates, what each may ask, and the one table of which role may make which call.
 
 mod caller;
+mod chain;
 mod day;
 mod guard;
 mod peer;
@@ -10,6 +11,7 @@ mod role;
 mod tests;
 
 pub use caller::{Access, Caller, CallerSettings, Lanes, PersonDemand};
+pub(super) use chain::Chain;
 pub use day::DayCounts;
 pub(super) use guard::{Guard, caller_of};
 pub use peer::{Identity, InvalidIdentity};

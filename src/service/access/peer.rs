@@ -9,6 +9,7 @@ use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use super::chain::{Chain, Lapse};
 use crate::domain::NumericDate;
 
 /// The other end of a connection.
@@ -16,8 +17,8 @@ use crate::domain::NumericDate;
 pub(crate) enum Peer {
     /// A process of this machine, in plain text.
     Loopback,
-    /// Whoever holds the key of a certificate that the configured CA has issued.
-    Certificate(Arc<PeerCertificate>),
+    /// Whoever holds the key of a certificate that the configured CA has issued; with the chain that led to that CA.
+    Certificate(Arc<PeerCertificate>, Arc<Chain>),
 }
 
 /// What a client's certificate says of it.
@@ -108,7 +109,16 @@ impl Peer {
     pub(super) fn identities(&self) -> &[Identity] {
         match self {
             Self::Loopback => &[Identity::Loopback],
-            Self::Certificate(certificate) => &certificate.identities,
+            Self::Certificate(certificate, _) => &certificate.identities,
+        }
+    }
+
+    /// Whether it would still be let in: asked at every call, for a connection may outlive what it was opened with.
+    pub(super) fn check(&self, now: NumericDate) -> Result<(), Lapse> {
+        match self {
+            Self::Loopback => Ok(()),
+            Self::Certificate(certificate, _) if certificate.has_expired(now) => Err(Lapse::Expired),
+            Self::Certificate(_, chain) => chain.check(now),
         }
     }
 }
