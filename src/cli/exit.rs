@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::token::WrongSignatures;
 use crate::config::{ConfigError, NoDsc, UnknownToken};
 use crate::domain::DscError;
+use crate::service::access::DayCountsError;
 use crate::service::admin::AdminError;
 use crate::service::client::ClientError;
 use crate::sign::KeyringError;
@@ -29,8 +30,9 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
 
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     let is_config = cause.is::<ConfigError>() || cause.is::<UnknownToken>() || cause.is::<NoDsc>();
+    let is_state = matches!(cause.downcast_ref(), Some(DayCountsError::Form { .. }));
     let is_dsc = cause.is::<KeyringError>() || cause.is::<DscError>() || cause.is::<WrongSignatures>();
-    if is_config || is_dsc {
+    if is_config || is_state || is_dsc {
         Some(CONFIG)
     } else if let Some(error) = cause.downcast_ref::<TokenError>() {
         Some(match error.disposition() {

@@ -4,6 +4,7 @@ mod clock;
 mod completions;
 mod config;
 mod connection;
+mod counting;
 mod dev;
 mod encode;
 mod exit;

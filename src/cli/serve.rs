@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -16,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::counting::Counting;
 use super::inspect::inspect;
 use super::log;
 use super::notify;
@@ -92,7 +92,9 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
             Some(address) => Some(Monitoring::bind(address).await.context("monitoring.listen")?),
             None => None,
         };
-        let ((mut parts, recorded), state_dir) = (assemble(&config, file).await?, config.state_dir.clone());
+        // Before a token is opened: what is wrong with it must cost no login, however often the service is started again.
+        let counts = DayCounts::read(config.state_dir.join("day-counts.json"))?;
+        let (mut parts, recorded) = assemble(&config, file).await?;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let socket = &config.admin_socket;
         let admin =
@@ -102,13 +104,11 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         // Before the address is told: whoever reads it may send a signal at once.
         let (shutdown, at_once) = signals()?;
         let hangup = signal(SignalKind::hangup())?;
-        let counts = DayCounts::at(state_dir.join("day-counts.json"));
-        counts
-            .resume(&parts.live.access())
-            .with_context(|| format!("cannot go on with the day's counts in {}", state_dir.display()))?;
+        counts.resume(&parts.live.access());
         let live = Arc::clone(&parts.live);
         live.read_person_keys().await;
-        let counting = tokio::spawn(keep_counts(counts.clone(), Arc::clone(&live)));
+        let counting =
+            Counting::begin(counts, Arc::clone(&live)).context("cannot start the thread that writes the day's counts")?;
         let status = notify::tell_status(Arc::clone(&parts.signer), Arc::clone(&live));
         announce(listener.local_addr()?, is_plain)?;
         notify::ready();
@@ -131,8 +131,7 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
             watched.end().await;
         }
         reloading.abort();
-        counting.abort();
-        save_counts(&counts, &live);
+        counting.end();
         if let Some(recorded) = recorded {
             recorded.end().await;
         }
@@ -154,22 +153,6 @@ async fn reload_at_each(mut hangup: Signal, config: Config, file: PathBuf, live:
         reload.run(&file);
         live.read_person_keys().await;
         notify::ready();
-    }
-}
-
-/// How often the day's counts are written: as much is forgotten where the process is killed.
-const COUNTS_KEPT_EACH: Duration = Duration::from_secs(5);
-
-async fn keep_counts(counts: DayCounts, live: Arc<Live>) {
-    loop {
-        tokio::time::sleep(COUNTS_KEPT_EACH).await;
-        save_counts(&counts, &live);
-    }
-}
-
-fn save_counts(counts: &DayCounts, live: &Live) {
-    if let Err(error) = counts.save(&live.access()) {
-        tracing::error!(%error, "the day's counts of the callers cannot be written; a restart would forget them");
     }
 }
 

@@ -7,7 +7,8 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -84,9 +85,13 @@ pub struct ClockGuard {
     clocks: Arc<dyn Clocks>,
     boot: String,
     max_step: Duration,
-    file: ClockFile,
+    /// Locked while it is written, and before the state.
+    file: Mutex<ClockFile>,
     is_stopped: AtomicBool,
+    /// Locked for moments: batches look at it.
     state: Mutex<State>,
+    /// Who writes the file; woken where the clock has jumped.
+    watcher: OnceLock<Thread>,
 }
 
 #[derive(Debug)]
@@ -95,7 +100,8 @@ struct State {
     /// Since when the origin stands, in time since the start.
     origin_at_ms: i64,
     stopped: Option<ClockStopped>,
-    written_at_ms: i64,
+    /// When the file was last written, or was to be; nothing where it does not say yet that the clock is stopped.
+    written_at_ms: Option<i64>,
     /// Writing fails, which has been told.
     is_unwritable: bool,
 }
@@ -128,21 +134,21 @@ impl ClockGuard {
             origin_ms: now.origin_ms(),
             origin_at_ms: now.elapsed_ms,
             stopped: None,
-            written_at_ms: now.elapsed_ms,
+            written_at_ms: None,
             is_unwritable: false,
         };
-        let guard = Self { clocks, boot, max_step, file, is_stopped: AtomicBool::new(false), state: Mutex::new(state) };
-        {
-            let mut state = guard.state();
-            match guard.distrust(now) {
-                Some(reason) => guard.stop(&mut state, now, reason),
-                None => guard.keep(&mut state, now),
-            }
+        let (is_stopped, watcher) = (AtomicBool::new(false), OnceLock::new());
+        let (file, state) = (Mutex::new(file), Mutex::new(state));
+        let guard = Self { clocks, boot, max_step, file, is_stopped, state, watcher };
+        if let Some(reason) = guard.distrust(now) {
+            guard.stop(&mut guard.state(), reason);
         }
+        guard.look();
         guard
     }
 
-    /// Looks at the clock each second, on a thread of its own, as long as the guard lives.
+    /// Looks at the clock each second, on a thread of its own, as long as the guard lives. That thread alone writes the file:
+    /// where the disk is slow, no batch waits for it.
     ///
     /// # Errors
     /// Where the thread cannot be started.
@@ -152,10 +158,13 @@ impl ClockGuard {
             while let Some(guard) = guard.upgrade() {
                 guard.look();
                 drop(guard);
-                std::thread::sleep(WATCH_EVERY);
+                thread::park_timeout(WATCH_EVERY);
             }
         };
-        std::thread::Builder::new().name("clock-guard".to_owned()).spawn(watch).map(drop)
+        let watcher = thread::Builder::new().name("clock-guard".to_owned()).spawn(watch)?;
+        // A second one would be one too many, and is not woken.
+        let _ = self.watcher.set(watcher.thread().clone());
+        Ok(())
     }
 
     /// Whether nothing is signed. It costs one load.
@@ -167,49 +176,71 @@ impl ClockGuard {
     /// How the clock is.
     #[must_use]
     pub fn status(&self) -> ClockStatus {
-        let now = self.look();
-        ClockStatus { now: now.wall(), stopped: self.state().stopped.as_ref().map(|stopped| stopped.reason.clone()) }
+        let (now, stopped) = self.compare();
+        ClockStatus { now: now.wall(), stopped: stopped.map(|stopped| stopped.reason) }
     }
 
-    /// An operator trusts the clock as it is now: signing goes on. Gives how it was.
+    /// An operator trusts the clock as it is now: signing goes on. Gives how it was. It waits for the disk.
     ///
     /// # Errors
     /// The file cannot be written; signing stays stopped, for the next start would stop again.
     pub fn accept(&self) -> std::io::Result<ClockStatus> {
-        let mut state = self.state();
+        let file = self.file();
         let now = self.clocks.read();
-        self.file.write(&ClockRecord::of(now, &self.boot, None))?;
+        file.write(&ClockRecord::of(now, &self.boot, None))?;
+        let mut state = self.state();
         let stopped = state.stopped.take().map(|stopped| stopped.reason);
-        (state.origin_ms, state.origin_at_ms, state.written_at_ms) = (now.origin_ms(), now.elapsed_ms, now.elapsed_ms);
+        // A clock that has jumped since it was read is seen at the next look.
+        (state.origin_ms, state.origin_at_ms, state.written_at_ms) = (now.origin_ms(), now.elapsed_ms, Some(now.elapsed_ms));
         self.is_stopped.store(false, Ordering::Relaxed);
         Ok(ClockStatus { now: now.wall(), stopped })
     }
 
-    /// Compares the clocks, and stops where the wall clock has jumped.
-    fn look(&self) -> Reading {
+    /// Compares the clocks, and writes what is known of them where it is time to. It waits for the disk.
+    pub(super) fn look(&self) {
+        let file = self.file();
+        let (now, _) = self.compare();
+        let is_due = |at| now.elapsed_ms.saturating_sub(at) >= WRITE_EVERY_MS;
+        let stopped = {
+            let mut state = self.state();
+            if !state.written_at_ms.is_none_or(is_due) {
+                return;
+            }
+            // Before it is written: a stop that comes meanwhile is written next.
+            state.written_at_ms = Some(now.elapsed_ms);
+            state.stopped.as_ref().map(|stopped| stopped.reason.clone())
+        };
+        let written = file.write(&ClockRecord::of(now, &self.boot, stopped));
+        let was_unwritable = std::mem::replace(&mut self.state().is_unwritable, written.is_err());
+        if let (Err(error), false) = (written, was_unwritable) {
+            let file = file.path().display();
+            tracing::warn!(%file, %error, "the time cannot be kept on disk: after a restart a clock that was set back goes unseen");
+        }
+    }
+
+    /// Compares the clocks, and stops where the wall clock has jumped. It touches no disk.
+    fn compare(&self) -> (Reading, Option<ClockStopped>) {
         let mut state = self.state();
         let now = self.clocks.read();
         if state.stopped.is_none() {
             let step = now.origin_ms().saturating_sub(state.origin_ms);
             if self.is_jump(step) {
                 let reason = format!("the machine's clock jumped by {} s, to {}", signed_seconds(step), now.wall());
-                self.stop(&mut state, now, reason);
+                self.stop(&mut state, reason);
             } else {
                 state.forgive(now);
             }
         }
-        if now.elapsed_ms.saturating_sub(state.written_at_ms) >= WRITE_EVERY_MS {
-            self.keep(&mut state, now);
-        }
-        now
+        (now, state.stopped.clone())
     }
 
     /// Why the clock is not to be trusted at the start.
     fn distrust(&self, now: Reading) -> Option<String> {
-        let last = match self.file.read() {
+        let file = self.file();
+        let last = match file.read() {
             Ok(last) => last?,
             Err(error) => {
-                return Some(format!("what was known of the clock cannot be read from {}: {error}", self.file.path().display()));
+                return Some(format!("what was known of the clock cannot be read from {}: {error}", file.path().display()));
             }
         };
         if last.stopped.is_some() {
@@ -233,26 +264,18 @@ impl ClockGuard {
         u128::from(step_ms.unsigned_abs()) > self.max_step.as_millis()
     }
 
-    fn stop(&self, state: &mut State, now: Reading, reason: String) {
+    fn stop(&self, state: &mut State, reason: String) {
         tracing::error!("{reason}; NOTHING IS SIGNED until `sceau clock accept`");
         state.stopped = Some(ClockStopped { reason });
+        state.written_at_ms = None;
         self.is_stopped.store(true, Ordering::Relaxed);
-        self.keep(state, now);
+        if let Some(watcher) = self.watcher.get() {
+            watcher.unpark();
+        }
     }
 
-    fn keep(&self, state: &mut State, now: Reading) {
-        let stopped = state.stopped.as_ref().map(|stopped| stopped.reason.clone());
-        let written = self.file.write(&ClockRecord::of(now, &self.boot, stopped));
-        state.written_at_ms = now.elapsed_ms;
-        match written {
-            Ok(()) => state.is_unwritable = false,
-            Err(error) if !state.is_unwritable => {
-                state.is_unwritable = true;
-                let file = self.file.path().display();
-                tracing::warn!(%file, %error, "the time cannot be kept on disk: after a restart a clock that was set back goes unseen");
-            }
-            Err(_) => {}
-        }
+    pub(super) fn file(&self) -> MutexGuard<'_, ClockFile> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -282,13 +305,10 @@ impl Clock for ClockGuard {
     }
 
     fn signing_time(&self) -> Result<NumericDate, ClockStopped> {
-        let now = self.look();
-        if self.is_stopped()
-            && let Some(stopped) = &self.state().stopped
-        {
-            return Err(stopped.clone());
+        match self.compare() {
+            (_, Some(stopped)) => Err(stopped),
+            (now, None) => Ok(now.wall()),
         }
-        Ok(now.wall())
     }
 }
 

@@ -1,13 +1,12 @@
 //! What the clock guard keeps on disk, so that a restart is no way around it.
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::clock_guard::Reading;
+use super::state_file::StateFile;
 
 /// The last that was known of the clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,19 +33,19 @@ impl ClockRecord {
 
 /// The file of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClockFile(PathBuf);
+pub struct ClockFile(StateFile);
 
 impl ClockFile {
     /// A file, which is made at the first writing, with its folder.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self(path)
+        Self(StateFile::at(path))
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// What it says; nothing where it was never written.
@@ -54,28 +53,16 @@ impl ClockFile {
     /// # Errors
     /// It cannot be read, or does not say what this program writes.
     pub fn read(&self) -> io::Result<Option<ClockRecord>> {
-        match fs::read(&self.0) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(self.0.read()?.map(|text| serde_json::from_slice(&text)).transpose()?)
     }
 
-    /// Puts a record in its place, whole or not at all; durable where it says that signing has stopped.
+    /// Puts a record in its place, whole or not at all, and durable: a file that a loss of power had emptied would stop signing.
     ///
     /// # Errors
     /// Where the folder cannot be written.
     pub fn write(&self, record: &ClockRecord) -> io::Result<()> {
-        if let Some(dir) = self.0.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        }
-        let new = self.0.with_extension("new");
-        let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec(record)?)?;
-        file.write_all(b"\n")?;
-        if record.stopped.is_some() {
-            file.sync_all()?;
-        }
-        fs::rename(&new, &self.0)
+        let mut text = serde_json::to_vec(record)?;
+        text.push(b'\n');
+        self.0.replace(&text)
     }
 }

@@ -133,6 +133,7 @@ fn a_stopped_clock_stays_stopped_across_a_restart() {
     let guard = place.guard();
     place.clocks.set(-100);
     assert!(!signs(&guard));
+    guard.look();
     drop(guard);
     place.clocks.set(100);
     let again = place.guard();
@@ -199,4 +200,44 @@ fn what_cannot_be_written_stops_nothing_but_is_not_accepted() {
     place.clocks.set(60);
     assert!(!signs(&guard));
     assert!(guard.accept().is_err() && !signs(&guard));
+}
+
+#[test]
+fn a_disk_that_hangs_keeps_no_batch_from_the_time() {
+    let place = Place::new();
+    let guard = Arc::new(place.guard());
+    let writing = guard.file();
+    place.clocks.pass(3_600);
+    let (other, (done, time)) = (Arc::clone(&guard), std::sync::mpsc::channel());
+    std::thread::spawn(move || done.send((other.signing_time().is_ok(), other.status().stopped)));
+    assert_eq!(time.recv_timeout(Duration::from_secs(10)), Ok((true, None)));
+    drop(writing);
+}
+
+#[test]
+fn a_jump_that_a_batch_has_seen_is_written_by_the_watch() {
+    let place = Place::new();
+    let guard = place.guard();
+    let is_kept = || place.file().read().unwrap().unwrap().stopped.is_some();
+    place.clocks.set(60);
+    assert!(!signs(&guard) && !is_kept());
+    guard.look();
+    assert!(is_kept());
+    guard.accept().unwrap();
+    guard.look();
+    assert!(!is_kept() && signs(&guard));
+}
+
+#[test]
+fn a_watch_writes_a_jump_at_once() {
+    let place = Place::new();
+    let guard = Arc::new(place.guard());
+    guard.watch().unwrap();
+    place.clocks.set(60);
+    assert!(!signs(&guard));
+    let is_kept = || place.file().read().unwrap().unwrap().stopped.is_some();
+    assert!((0..1_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        is_kept()
+    }));
 }

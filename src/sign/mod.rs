@@ -14,7 +14,7 @@
 //!
 //! [`stage`] times each of these, and [`outlook`] says what a profile can sign at a moment.
 //!
-//! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, and [`readiness`], whether a profile can
+//! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, [`state_file`], which is durable, and [`readiness`], whether a profile can
 //! sign at this moment.
 
 pub mod audit;
@@ -32,6 +32,7 @@ mod replay;
 pub mod route;
 pub mod signer;
 pub mod stage;
+pub mod state_file;
 
 #[cfg(test)]
 mod clock_tests;
@@ -49,3 +50,4 @@ pub use readiness::NotReady;
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};
 pub use stage::Stage;
+pub use state_file::StateFile;

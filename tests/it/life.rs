@@ -155,6 +155,18 @@ fn a_clock_that_was_set_back_signs_nothing_until_an_operator_accepts_it() {
     end(server);
 }
 
+#[test]
+fn counts_of_the_day_that_cannot_be_understood_cost_no_login() {
+    let home = dev_folder();
+    let counts = home.path().join("state/day-counts.json");
+    fs::create_dir_all(counts.parent().unwrap()).unwrap();
+    fs::write(&counts, "").unwrap();
+    let ran = run(sceau().args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(home.path().join("sceau.toml")));
+    assert_eq!(ran.code, Some(78), "{}", ran.stderr);
+    assert!(ran.stderr.contains("day-counts.json holds no counts of a day"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("worker"), "no token was opened: {}", ran.stderr);
+}
+
 /// A call that its caller leaves open, which would never end by itself.
 async fn open_call(endpoint: &str) -> tonic::Streaming<tonic_health::pb::HealthCheckResponse> {
     let mut health = health_client(endpoint).await;

@@ -1,12 +1,13 @@
 //! Callers, and what each may ask.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tonic::Status;
 
 use super::peer::{Identity, Peer};
-use super::quota::Quota;
+use super::quota::{Quota, Today};
 use super::role::Roles;
 use crate::domain::{CallerId, CertificateTypes, Lane};
 use crate::service::status;
@@ -139,6 +140,8 @@ impl Caller {
 #[derive(Debug, Default)]
 pub struct Access {
     callers: Vec<Arc<Caller>>,
+    /// What those that are not configured had used up: one that comes back goes on from there.
+    departed: Mutex<BTreeMap<String, Today>>,
 }
 
 impl Access {
@@ -154,15 +157,39 @@ impl Access {
         Self::new(vec![CallerSettings::loopback()])
     }
 
-    /// Other settings; a caller whose bounds stay keeps what it has used up.
+    /// Other settings; a caller whose bounds stay keeps what it has used up, and any keeps its day.
     #[must_use]
     pub fn succeeded_by(&self, settings: Vec<CallerSettings>) -> Self {
+        let mut days = self.used_today();
         let caller = |settings: CallerSettings| {
             let known = self.callers.iter().find(|caller| caller.settings.name == settings.name);
             let quota = Quota::succeeding(known.map(|caller| &caller.quota), &settings);
+            if let Some(today) = days.remove(&settings.name)
+                && known.is_none()
+            {
+                quota.resume(today);
+            }
             Caller::new(settings, quota)
         };
-        Self { callers: settings.into_iter().map(caller).collect() }
+        let callers = settings.into_iter().map(caller).collect();
+        Self { callers, departed: Mutex::new(days) }
+    }
+
+    /// What each caller has used up, by its name; those that are not configured any more among them.
+    pub(super) fn used_today(&self) -> BTreeMap<String, Today> {
+        let mut days = self.departed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        days.extend(self.callers.iter().map(|caller| (caller.settings.name.clone(), caller.quota.used())));
+        days
+    }
+
+    /// Goes on from what an earlier process had counted.
+    pub(super) fn resume(&self, mut days: BTreeMap<String, Today>) {
+        for caller in &self.callers {
+            if let Some(today) = days.remove(&caller.settings.name) {
+                caller.quota.resume(today);
+            }
+        }
+        self.departed.lock().unwrap_or_else(PoisonError::into_inner).extend(days);
     }
 
     /// The caller at the other end of a connection.
@@ -172,7 +199,8 @@ impl Access {
     }
 
     /// Every caller.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Caller>> {
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Caller>> {
         self.callers.iter()
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 
 pub use caller::{Access, Caller, CallerSettings, Lanes, PersonDemand};
 pub(super) use chain::Chain;
-pub use day::DayCounts;
+pub use day::{DayCounts, DayCountsError};
 pub(super) use guard::{Guard, caller_of};
 pub use peer::{Identity, InvalidIdentity};
 pub(super) use peer::{Peer, PeerCertificate};

@@ -1,7 +1,6 @@
 //! What a caller may have signed in a second, and in a day.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +19,6 @@ pub(crate) struct Quota {
     a_day: Option<NonZeroU32>,
     clock: DefaultClock,
     today: Mutex<Today>,
-    is_changed: AtomicBool,
 }
 
 /// Items of one day.
@@ -60,7 +58,6 @@ impl Quota {
             a_day: settings.items_per_day,
             clock: DefaultClock::default(),
             today: Mutex::new(today),
-            is_changed: AtomicBool::new(false),
         })
     }
 
@@ -86,7 +83,6 @@ impl Quota {
         }
         self.take_second(count)?;
         today.items += u64::from(count.get());
-        self.is_changed.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -103,11 +99,6 @@ impl Quota {
             Ok(Err(denied)) => Err(spent(denied.wait_time_from(self.clock.now()), true)),
             Err(_) => Err(spent(Duration::from_secs(1), false)),
         }
-    }
-
-    /// Whether it changed since the last time that this was asked.
-    pub(crate) fn take_change(&self) -> bool {
-        self.is_changed.swap(false, Ordering::Relaxed)
     }
 
     /// What was used today.
@@ -170,7 +161,6 @@ mod tests {
         let now = at("2021-10-20T12:00:00Z");
         assert!(quota.take(10, now).is_ok() && quota.take(10, now).is_err());
         assert_eq!(quota.used().items, 10);
-        assert!(quota.take_change() && !quota.take_change());
     }
 
     #[test]

@@ -11,8 +11,10 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use tokio::net::UnixListener;
+use tokio::sync::oneshot;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::transport::server::UdsConnectInfo;
@@ -121,9 +123,22 @@ pub(super) struct AdminService {
 }
 
 impl AdminService {
-    fn clock_guard(&self) -> Result<&ClockGuard, Status> {
-        self.clock_guard.as_deref().ok_or_else(|| Status::failed_precondition("nothing watches this service's clock"))
+    fn clock_guard(&self) -> Result<&Arc<ClockGuard>, Status> {
+        self.clock_guard.as_ref().ok_or_else(|| Status::failed_precondition("nothing watches this service's clock"))
     }
+}
+
+/// Who asks, for the log.
+fn officer_of<T>(request: &Request<T>) -> String {
+    caller_of(request).map_or_else(|_| "of this machine".to_owned(), |caller| caller.id().as_str().to_owned())
+}
+
+/// On a thread of its own: it is written to disk before it counts.
+async fn accept(guard: &Arc<ClockGuard>) -> io::Result<ClockStatus> {
+    let (done, accepted) = oneshot::channel();
+    let guard = Arc::clone(guard);
+    thread::Builder::new().name("clock-accept".to_owned()).spawn(move || drop(done.send(guard.accept())))?;
+    accepted.await.map_err(io::Error::other)?
 }
 
 #[tonic::async_trait]
@@ -137,7 +152,7 @@ impl admin_server::Admin for AdminService {
         &self,
         request: Request<v1::UnlatchTokenRequest>,
     ) -> Result<Response<v1::UnlatchTokenResponse>, Status> {
-        let officer = caller_of(&request).map_or_else(|_| "of this machine".to_owned(), |caller| caller.id().as_str().to_owned());
+        let officer = officer_of(&request);
         let name = request.into_inner().token;
         let token = self.tokens.iter().find(|token| token.token.status().name == name);
         let token = token.ok_or_else(|| Status::not_found(format!("the service has no token {name:?} in use")))?;
@@ -153,11 +168,11 @@ impl admin_server::Admin for AdminService {
         Ok(Response::new(v1::ShowClockResponse { now: now.seconds(), stopped }))
     }
 
-    async fn accept_clock(&self, _request: Request<v1::AcceptClockRequest>) -> Result<Response<v1::AcceptClockResponse>, Status> {
-        let accepted = self.clock_guard()?.accept();
+    async fn accept_clock(&self, request: Request<v1::AcceptClockRequest>) -> Result<Response<v1::AcceptClockResponse>, Status> {
+        let officer = officer_of(&request);
         let ClockStatus { now, stopped: was_stopped } =
-            accepted.map_err(|error| Status::internal(format!("signing stays as it is: {error}")))?;
-        tracing::warn!(%now, was_stopped, "an officer trusts the clock as it is");
+            accept(self.clock_guard()?).await.map_err(|error| Status::internal(format!("signing stays as it is: {error}")))?;
+        tracing::warn!(%now, was_stopped, officer, "an officer trusts the clock as it is");
         Ok(Response::new(v1::AcceptClockResponse { now: now.seconds(), was_stopped }))
     }
 }
