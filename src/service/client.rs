@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tonic::Status;
+use tonic::{Request, Status};
 use tonic_types::StatusExt;
 
 use super::connection::Replicas;
@@ -15,6 +15,9 @@ use crate::domain::{Kid, Lane, NumericDate};
 
 /// An answer holds certificates larger than their payloads; the server's limits bound it.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// How long a call waits for its answer: longer than any wait in a lane that the service lets a batch begin. The service is told.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A connection to a service, with all of its replicas.
 #[derive(Clone, Debug)]
@@ -172,7 +175,7 @@ impl Client {
         let mut client = SignerClient::new(replica.channel())
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(usize::MAX);
-        let answer = client.sign_batch(request(batch)).await.map_err(|status| {
+        let answer = client.sign_batch(within(CALL_TIMEOUT, request(batch))).await.map_err(|status| {
             if matches!(status.code(), tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::Unknown) {
                 replica.note_failure();
             }
@@ -180,6 +183,13 @@ impl Client {
         })?;
         Ok(answer.into_inner().results.into_iter().map(result).collect())
     }
+}
+
+/// A call that ends by then, whatever the service does.
+pub(super) fn within<T>(timeout: Duration, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(timeout);
+    request
 }
 
 fn request(batch: ClientBatch) -> v1::SignBatchRequest {
@@ -245,5 +255,16 @@ pub(super) const fn code_name(code: tonic::Code) -> &'static str {
         tonic::Code::Unavailable => "UNAVAILABLE",
         tonic::Code::DataLoss => "DATA_LOSS",
         tonic::Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_tells_the_service_its_deadline() {
+        let call = within(CALL_TIMEOUT, v1::SignBatchRequest::default());
+        assert!(call.metadata().contains_key("grpc-timeout"));
     }
 }

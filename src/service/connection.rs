@@ -8,7 +8,20 @@ use std::time::{Duration, Instant};
 
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long silence lasts before a service is taken for dead.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Until it takes the connection.
+    connect: Duration,
+    /// Until it is asked whether it is still there.
+    ask: Duration,
+    /// Until it has answered that.
+    answer: Duration,
+}
+
+/// A replica whose machine has died says nothing, and the system would wait for it for a quarter of an hour.
+const PATIENCE: Patience =
+    Patience { connect: Duration::from_secs(5), ask: Duration::from_secs(10), answer: Duration::from_secs(5) };
 
 /// A replica that failed is left alone for so long, where there is another.
 const AWAY: Duration = Duration::from_secs(2);
@@ -91,11 +104,15 @@ pub(super) struct Replica {
 impl Connection {
     /// Makes the channels, and connects to one of them, so that what is wrong is known at once.
     pub(super) async fn open(&self) -> Result<Replicas, ConnectionError> {
+        self.open_with(PATIENCE).await
+    }
+
+    async fn open_with(&self, patience: Patience) -> Result<Replicas, ConnectionError> {
         let mut replicas = Vec::new();
         let mut failure = None;
         let mut is_reached = false;
         for endpoint in &self.endpoints {
-            let target = self.target(endpoint)?;
+            let target = self.target(endpoint, patience)?;
             let channel = target.connect_lazy();
             let mut away_until = None;
             if !is_reached {
@@ -116,12 +133,18 @@ impl Connection {
         }
     }
 
-    fn target(&self, endpoint: &str) -> Result<Endpoint, ConnectionError> {
+    fn target(&self, endpoint: &str, patience: Patience) -> Result<Endpoint, ConnectionError> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
         let wrong = || ConnectionError::Endpoint { endpoint: endpoint.to_owned() };
         let is_secret = url.starts_with("https://");
-        let target = Endpoint::from_shared(url).map_err(|_| wrong())?.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+        let target = Endpoint::from_shared(url)
+            .map_err(|_| wrong())?
+            .connect_timeout(patience.connect)
+            .http2_keep_alive_interval(patience.ask)
+            .keep_alive_timeout(patience.answer)
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true);
         match &self.tls {
             None if is_secret => Err(ConnectionError::NoCa { endpoint: endpoint.to_owned() }),
             None => Ok(target),
@@ -183,4 +206,44 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::service::proto::v1::ListSigningCertificatesRequest;
+    use crate::service::proto::v1::signer_client::SignerClient;
+
+    /// An HTTP/2 frame without settings: all that a service says before its machine dies.
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    async fn silent_service() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    stream.write_all(&SETTINGS).await.unwrap();
+                    let mut heard = [0; 1024];
+                    while stream.read(&mut heard).await.is_ok_and(|len| len > 0) {}
+                });
+            }
+        });
+        endpoint
+    }
+
+    #[tokio::test]
+    async fn a_service_that_falls_silent_under_a_call_fails_it() {
+        let connection = Connection { endpoints: vec![silent_service().await], tls: None };
+        let patience = Patience { ask: Duration::from_millis(50), answer: Duration::from_millis(50), ..PATIENCE };
+        let replicas = connection.open_with(patience).await.unwrap();
+        let mut client = SignerClient::new(replicas.next().channel());
+        let asked = client.list_signing_certificates(ListSigningCertificatesRequest {});
+        let answer = timeout(Duration::from_secs(10), asked).await.expect("the silence is noticed");
+        assert!(answer.is_err());
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
+use super::super::client::within;
 use super::super::connection::{Connection, ConnectionError};
 use super::super::proto::v1;
 use super::super::proto::v1::admin_client;
@@ -15,6 +16,7 @@ use crate::domain::NumericDate;
 use crate::sign::ClockStatus;
 use crate::token::{TokenStatus, WorkerStatus};
 
+/// How long an officer waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a service that runs on this machine.
@@ -71,7 +73,7 @@ impl AdminClient {
             Ok(_) => {}
         }
         let endpoint = Endpoint::from_shared(format!("unix:{}", socket.display())).map_err(|_| absent())?;
-        let channel = endpoint.timeout(TIMEOUT).connect().await.map_err(|_| absent())?;
+        let channel = endpoint.connect().await.map_err(|_| absent())?;
         Ok(Self(admin_client::AdminClient::new(channel)))
     }
 
@@ -88,7 +90,7 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Call`].
     pub async fn tokens(&mut self) -> Result<Vec<(TokenStatus, u64)>, AdminError> {
-        let answer = self.0.list_tokens(v1::ListTokensRequest {}).await.map_err(call)?;
+        let answer = self.0.list_tokens(within(TIMEOUT, v1::ListTokensRequest {})).await.map_err(call)?;
         Ok(answer.into_inner().tokens.into_iter().map(token_status).collect())
     }
 
@@ -98,7 +100,7 @@ impl AdminClient {
     /// [`AdminError::Call`].
     pub async fn unlatch(&mut self, token: &str) -> Result<bool, AdminError> {
         let request = v1::UnlatchTokenRequest { token: token.to_owned() };
-        Ok(self.0.unlatch_token(request).await.map_err(call)?.into_inner().was_latched)
+        Ok(self.0.unlatch_token(within(TIMEOUT, request)).await.map_err(call)?.into_inner().was_latched)
     }
 
     /// How the clock is.
@@ -106,7 +108,7 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Call`].
     pub async fn clock(&mut self) -> Result<ClockStatus, AdminError> {
-        let answer = self.0.show_clock(v1::ShowClockRequest {}).await.map_err(call)?.into_inner();
+        let answer = self.0.show_clock(within(TIMEOUT, v1::ShowClockRequest {})).await.map_err(call)?.into_inner();
         Ok(ClockStatus { now: NumericDate::from_seconds(answer.now), stopped: answer.stopped })
     }
 
@@ -115,7 +117,7 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Call`].
     pub async fn accept_clock(&mut self) -> Result<ClockStatus, AdminError> {
-        let answer = self.0.accept_clock(v1::AcceptClockRequest {}).await.map_err(call)?.into_inner();
+        let answer = self.0.accept_clock(within(TIMEOUT, v1::AcceptClockRequest {})).await.map_err(call)?.into_inner();
         Ok(ClockStatus { now: NumericDate::from_seconds(answer.now), stopped: answer.was_stopped })
     }
 }
