@@ -1,11 +1,14 @@
 //! A configuration that is read again while the service runs: what of it takes effect, and what waits for a restart.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::domain::{Clock, SystemClock};
 use crate::service::Live;
-use crate::service::tls::LiveTls;
+use crate::service::tls::{LiveTls, TlsError};
 
 /// What may be changed without a restart.
 pub(crate) struct Reload<'r> {
@@ -15,27 +18,36 @@ pub(crate) struct Reload<'r> {
     pub(crate) tls: Option<&'r LiveTls>,
 }
 
+/// Why a configuration is not taken over.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The callers of one transport are not those of the other: with the new ones alone, every call would be refused.
+    #[error("whether there is a [server.tls] changes with a restart, and the callers with it")]
+    Transport,
+}
+
 impl Reload<'_> {
     /// Reads the file again. A file that does not hold together changes nothing.
     pub(crate) fn run(&mut self, file: &Path) {
-        let next = match Config::load(file) {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::error!(%error, "the configuration is not taken over; the one before stays in force");
-                return;
-            }
+        if let Err(error) = self.take_over(file) {
+            tracing::error!(%error, "the configuration is not taken over; the one before stays in force");
+        }
+    }
+
+    fn take_over(&mut self, file: &Path) -> Result<(), Refused> {
+        let next = Config::load(file)?;
+        let identity = match (self.tls, &next.tls) {
+            (Some(live), Some(files)) => Some((live, files.load()?)),
+            (None, None) => None,
+            _ => return Err(Refused::Transport),
         };
-        if let (Some(live), Some(files)) = (self.tls, &next.tls) {
-            match files.load() {
-                Ok(tls) => {
-                    tls.warnings(SystemClock.now()).iter().for_each(|warning| tracing::warn!("{warning}"));
-                    live.replace(tls);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the configuration is not taken over; the one before stays in force");
-                    return;
-                }
-            }
+        if let Some((live, tls)) = identity {
+            tls.warnings(SystemClock.now()).iter().for_each(|warning| tracing::warn!("{warning}"));
+            live.replace(tls);
         }
         let waits = self.waits_for_a_restart(&next);
         self.live.replace(next.live());
@@ -50,6 +62,7 @@ impl Reload<'_> {
         let before = std::mem::replace(&mut self.config, next);
         // What was not taken over is still what a later change is compared with.
         self.config.keep_what_waits(before);
+        Ok(())
     }
 
     fn waits_for_a_restart(&self, next: &Config) -> Vec<&'static str> {
@@ -61,7 +74,6 @@ impl Reload<'_> {
             }
         };
         note(before.listen != next.listen, "server.listen");
-        note(before.tls.is_some() != next.tls.is_some(), "whether there is a [server.tls]");
         note(before.admin_socket != next.admin_socket, "server.admin_socket");
         note(before.state_dir != next.state_dir, "server.state_dir");
         note(before.limits.max_request_bytes != next.limits.max_request_bytes, "server.max_request_bytes");
@@ -69,6 +81,7 @@ impl Reload<'_> {
         note(before.drain != next.drain, "server.drain_seconds, drain_delay_seconds");
         note(before.max_clock_step != next.max_clock_step, "server.max_clock_step_seconds");
         note(before.signer != next.signer, "[signing] threads, sign_timeout_ms, skip_signature_check_at_own_risk");
+        note(before.uvci_maker != next.uvci_maker, "signing.uvci_secret_file");
         note(before.seen != next.seen, "[monitoring], [log]");
         note(before.retries != next.retries, "[retries]");
         note(before.ledger != next.ledger, "[ledger]");

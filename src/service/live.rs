@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use tonic::Status;
 
 use super::access::{Access, CallerSettings};
@@ -26,14 +26,26 @@ pub struct LiveSettings {
     pub limits: Limits,
 }
 
-/// The settings in force. A call takes those of its moment; a change swaps pointers, and calls in work keep what they began with.
+/// The settings in force. A change swaps one pointer, so that what belongs together comes together; a call takes each of them at
+/// the moment when it needs it, and calls in work keep what they have taken.
 pub struct Live {
-    access: ArcSwap<Access>,
-    person: ArcSwapOption<PersonVerifier>,
-    profiles: ArcSwap<Vec<Arc<Profile>>>,
-    limits: ArcSwap<Limits>,
+    settings: ArcSwap<InForce>,
     admission: Admission,
     clock: Arc<dyn Clock>,
+}
+
+/// Settings that came together.
+struct InForce {
+    access: Arc<Access>,
+    person: Option<Arc<PersonVerifier>>,
+    profiles: Arc<Vec<Arc<Profile>>>,
+    limits: Arc<Limits>,
+}
+
+impl InForce {
+    fn new(access: Access, person: Option<PersonVerifier>, profiles: Vec<Arc<Profile>>, limits: Limits) -> Self {
+        Self { access: Arc::new(access), person: person.map(Arc::new), profiles: Arc::new(profiles), limits: Arc::new(limits) }
+    }
 }
 
 impl Live {
@@ -41,28 +53,20 @@ impl Live {
     #[must_use]
     pub fn new(settings: LiveSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
         let LiveSettings { callers, person, profiles, limits } = settings;
-        Arc::new(Self {
-            access: ArcSwap::from_pointee(Access::new(callers)),
-            person: ArcSwapOption::new(person.map(|settings| Arc::new(PersonVerifier::new(settings)))),
-            profiles: ArcSwap::from_pointee(profiles),
-            limits: ArcSwap::from_pointee(limits),
-            admission: Admission::new(limits),
-            clock,
-        })
+        let first = InForce::new(Access::new(callers), person.map(PersonVerifier::new), profiles, limits);
+        Arc::new(Self { settings: ArcSwap::from_pointee(first), admission: Admission::new(limits), clock })
     }
 
     /// Puts other settings in force. The largest message and the number of connections stay as they were.
     pub fn replace(&self, settings: LiveSettings) {
         let LiveSettings { callers, person, profiles, limits } = settings;
-        self.access.store(Arc::new(self.access.load().succeeded_by(callers)));
-        let before = self.person();
-        let verifier = |settings| match &before {
+        let before = self.settings.load();
+        let verifier = |settings| match &before.person {
             Some(before) => before.with_settings(settings),
             None => PersonVerifier::new(settings),
         };
-        self.person.store(person.map(|settings| Arc::new(verifier(settings))));
-        self.profiles.store(Arc::new(profiles));
-        self.limits.store(Arc::new(limits));
+        let next = InForce::new(before.access.succeeded_by(callers), person.map(verifier), profiles, limits);
+        self.settings.store(Arc::new(next));
         self.admission.set_limits(limits);
     }
 
@@ -77,23 +81,23 @@ impl Live {
 
     /// Who verifies the person behind a call.
     pub(super) fn person(&self) -> Option<Arc<PersonVerifier>> {
-        self.person.load_full()
+        self.settings.load().person.clone()
     }
 
     /// The callers.
     #[must_use]
     pub fn access(&self) -> Arc<Access> {
-        self.access.load_full()
+        Arc::clone(&self.settings.load().access)
     }
 
     /// The profiles, the default one in front.
     #[must_use]
     pub fn profiles(&self) -> Arc<Vec<Arc<Profile>>> {
-        self.profiles.load_full()
+        Arc::clone(&self.settings.load().profiles)
     }
 
     pub(super) fn limits(&self) -> Arc<Limits> {
-        self.limits.load_full()
+        Arc::clone(&self.settings.load().limits)
     }
 
     pub(super) const fn admission(&self) -> &Admission {
@@ -106,7 +110,7 @@ impl Live {
 
     /// A profile by its name; the default one where there is none.
     pub(super) fn profile(&self, name: &str) -> Result<Arc<Profile>, Status> {
-        let profiles = self.profiles.load();
+        let profiles = self.profiles();
         let found = if name.is_empty() { profiles.first() } else { profiles.iter().find(|profile| profile.name == name) };
         found.cloned().ok_or_else(|| {
             let names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
@@ -117,6 +121,6 @@ impl Live {
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Live").field("limits", &self.limits()).finish_non_exhaustive()
     }
 }
