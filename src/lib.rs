@@ -11,7 +11,7 @@
 //! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; revocation lists and CMS; pure functions |
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
 //! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; the only room that names sqlx |
-//! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; readiness |
+//! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; what can be signed at a moment |
 //! | [`custody`] | the life of a DSC; so far the CSCA of development; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |

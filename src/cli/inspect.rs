@@ -8,7 +8,7 @@ use super::open::read_certificate;
 use crate::config::{Config, KeyFile};
 use crate::domain::{Dsc, NumericDate};
 use crate::service::tls::TlsFiles;
-use crate::sign::{Keyring, NotReady, SigningKey};
+use crate::sign::{Cause, Keyring, SigningKey};
 use crate::token::pin::check_mode;
 use crate::token::{PinSource, TokenSpec};
 
@@ -77,10 +77,10 @@ impl Inspection {
             Err(error) => return self.faults.push(error.to_string()),
         };
         for profile in &config.profiles {
-            match keyring.readiness(profile, now) {
-                // No token was opened.
-                Ok(()) | Err(NotReady::Token { .. }) => {}
-                Err(reason) => self.warnings.push(format!("the profile {:?} would not sign: {reason}", profile.name)),
+            let outlook = keyring.outlook(profile, now);
+            // No token was opened.
+            if let Some(trouble) = outlook.troubles().find(|trouble| trouble.cause != Cause::Token) {
+                self.warnings.push(format!("the profile {:?} would not sign: {trouble}", profile.name));
             }
         }
     }

@@ -47,8 +47,8 @@ pub(crate) async fn tell_status(signer: Arc<Signer>, live: Arc<Live>) {
     let mut told = String::new();
     loop {
         let profiles = live.profiles();
-        let line =
-            status_line(&profiles.iter().map(|profile| (profile.name.as_str(), signer.readiness(profile))).collect::<Vec<_>>());
+        let readiness = profiles.iter().map(|profile| (profile.name.as_str(), signer.outlook(profile).readiness()));
+        let line = status_line(&readiness.collect::<Vec<_>>());
         if line != told {
             status(&line);
             told = line;

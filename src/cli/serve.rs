@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use clap::Args;
@@ -99,7 +100,8 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         let socket = &config.admin_socket;
         let admin =
             AdminSocket::bind(socket).with_context(|| format!("cannot listen on the admin socket {}", socket.display()))?;
-        let watched = monitoring.map(|monitoring| watch(monitoring, &parts)).transpose()?;
+        let ending = Arc::new(AtomicBool::new(false));
+        let watched = monitoring.map(|monitoring| watch(monitoring, &parts, &ending)).transpose()?;
         parts.admin.socket = Some(admin);
         // Before the address is told: whoever reads it may send a signal at once.
         let (shutdown, at_once) = signals()?;
@@ -117,6 +119,7 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
             let status = pin!(status);
             let shutdown = pin!(shutdown);
             select(status, shutdown).await;
+            ending.store(true, Ordering::Relaxed);
             notify::stopping();
         };
         let is_drained = tokio::select! {
@@ -188,9 +191,13 @@ fn check_files(config: &Config, file: &Path) -> Result<(), ConfigError> {
 }
 
 /// Lets others watch, from before the first call until after the last.
-fn watch(monitoring: Monitoring, parts: &Parts) -> anyhow::Result<Watched> {
-    let sources =
-        Sources { signer: Arc::clone(&parts.signer), live: Arc::clone(&parts.live), tokens: parts.admin.tokens.clone() };
+fn watch(monitoring: Monitoring, parts: &Parts, ending: &Arc<AtomicBool>) -> anyhow::Result<Watched> {
+    let sources = Sources {
+        signer: Arc::clone(&parts.signer),
+        live: Arc::clone(&parts.live),
+        tokens: parts.admin.tokens.clone(),
+        ending: Arc::clone(ending),
+    };
     let mut out = std::io::stdout().lock();
     writeln!(out, "monitoring on http://{}", monitoring.address())?;
     drop(out);

@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Keeps what health says up to date:
 ///
 /// - `""`: the process lives and serves, whatever its tokens do. To restart it where it does not is right.
-/// - `sceau.v1.Signer`: one profile at least can sign.
-/// - `sceau.v1.Signer/PROFILE`: this one can.
+/// - `sceau.v1.Signer`: some type of some profile can be signed, as `/readyz` says too.
+/// - `sceau.v1.Signer/PROFILE`: every type that this one issues can be.
 ///
 /// Whoever watches hears of a change within half a second.
 pub(super) struct HealthWatch {
@@ -58,19 +58,20 @@ impl HealthWatch {
     }
 
     async fn look(&mut self) {
-        let mut is_any = false;
+        let mut signs_something = false;
         let profiles = self.live.profiles();
         for profile in profiles.iter() {
-            let readiness = self.signer.readiness(profile);
-            is_any |= readiness.is_ok();
+            let outlook = self.signer.outlook(profile);
+            let readiness = outlook.readiness();
+            signs_something |= outlook.signs_something();
             if self.tell(format!("{}/{}", NAME, profile.name), readiness.is_ok()).await {
                 match readiness {
                     Ok(()) => tracing::info!(profile = profile.name, "the profile can sign"),
-                    Err(reason) => tracing::warn!(profile = profile.name, %reason, "the profile cannot sign"),
+                    Err(reason) => tracing::warn!(profile = profile.name, %reason, "the profile cannot sign all that it issues"),
                 }
             }
         }
-        self.tell(NAME.to_owned(), is_any).await;
+        self.tell(NAME.to_owned(), signs_something).await;
         let is_gone =
             |name: &&String| name.split_once('/').is_some_and(|(_, profile)| !profiles.iter().any(|known| known.name == profile));
         let gone: Vec<String> = self.told.keys().filter(is_gone).cloned().collect();

@@ -14,8 +14,8 @@
 //!
 //! [`stage`] times each of these, and [`outlook`] says what a profile can sign at a moment.
 //!
-//! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, [`state_file`], which is durable, and [`readiness`], whether a profile can
-//! sign at this moment.
+//! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, and [`state_file`], which keeps what a restart
+//! must not forget.
 
 pub mod audit;
 pub mod batch;
@@ -27,7 +27,6 @@ mod on_record;
 pub mod outlook;
 mod prepare;
 pub mod profile;
-pub mod readiness;
 mod replay;
 pub mod route;
 pub mod signer;
@@ -44,9 +43,8 @@ pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Pe
 pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
 pub use clock_record::ClockFile;
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
-pub use outlook::Outlook;
+pub use outlook::{Cause, Hindrance, Outlook};
 pub use profile::{Durations, Profile};
-pub use readiness::NotReady;
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};
 pub use stage::Stage;

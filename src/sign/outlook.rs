@@ -1,4 +1,7 @@
-//! What a profile can sign at a moment, for those who watch: readiness, and the ends that come.
+//! What a profile can sign at a moment: its readiness, for whoever asks, and the ends that come.
+//!
+//! Nothing is tried: a key counts as signing as long as its token's last signatures with it were good. Idle sessions sign now and
+//! then, so that is never old news.
 
 use super::keyring::{Keyring, Need, SigningKey, misfit};
 use super::profile::Profile;
@@ -12,14 +15,62 @@ pub struct Outlook {
     /// The types of which a certificate would be signed now, of the profile's duration.
     pub types: Vec<CertificateType>,
     /// Why others would not be.
-    pub hindrances: Vec<(CertificateType, String)>,
+    pub hindrances: Vec<Hindrance>,
+}
+
+/// Why a profile signs no certificate of a type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Hindrance {
+    /// The type.
+    pub kind: CertificateType,
+    /// What it lacks.
+    pub cause: Cause,
+    /// In words.
+    pub reason: String,
+}
+
+/// What a type of certificate lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A DSC for it: the profile does not issue it.
+    NotIssued,
+    /// A DSC that is valid from now to its end.
+    Validity,
+    /// A token that signs with such a DSC's key.
+    Token,
+    /// A clock that is to be trusted.
+    Clock,
 }
 
 impl Outlook {
-    /// Whether anything can be signed.
+    /// Whether anything can be signed: reason enough to send calls here.
     #[must_use]
-    pub const fn is_ready(&self) -> bool {
+    pub const fn signs_something(&self) -> bool {
         !self.types.is_empty()
+    }
+
+    /// Whether the profile is ready: every type that it issues can be signed.
+    ///
+    /// # Errors
+    /// Of several hindrances the first.
+    pub fn readiness(&self) -> Result<(), Hindrance> {
+        self.troubles().next().map_or(Ok(()), |trouble| Err(trouble.clone()))
+    }
+
+    /// What hinders types that the profile issues; where it issues none, that.
+    pub fn troubles(&self) -> impl Iterator<Item = &Hindrance> {
+        let issues_none = self.types.is_empty() && self.hindrances.iter().all(|hindrance| hindrance.cause == Cause::NotIssued);
+        self.hindrances.iter().filter(move |hindrance| issues_none || hindrance.cause != Cause::NotIssued)
+    }
+
+    /// Nothing is signed, for a reason that is not the keys'.
+    fn stopped(self, reason: &str) -> Self {
+        let (not_issued, issued): (Vec<_>, Vec<_>) =
+            self.hindrances.into_iter().partition(|hindrance| hindrance.cause == Cause::NotIssued);
+        let kinds = self.types.into_iter().chain(issued.into_iter().map(|hindrance| hindrance.kind));
+        let stopped = kinds.map(|kind| Hindrance { kind, cause: Cause::Clock, reason: reason.to_owned() });
+        Self { types: Vec::new(), hindrances: stopped.chain(not_issued).collect() }
     }
 }
 
@@ -27,12 +78,10 @@ impl Signer {
     /// What a profile can sign now: nothing, while the clock is not trusted.
     #[must_use]
     pub fn outlook(&self, profile: &Profile) -> Outlook {
+        let outlook = self.keyring().snapshot().outlook(profile, self.clock().now());
         match self.clock().signing_time() {
-            Ok(now) => self.keyring().snapshot().outlook(profile, now),
-            Err(stopped) => {
-                let hindrances = CertificateType::ALL.into_iter().map(|kind| (kind, stopped.to_string())).collect();
-                Outlook { types: Vec::new(), hindrances }
-            }
+            Ok(_) => outlook,
+            Err(stopped) => outlook.stopped(&stopped.to_string()),
         }
     }
 }
@@ -45,13 +94,13 @@ impl Keyring {
         for kind in CertificateType::ALL {
             match self.hindrance(profile, kind, now) {
                 None => outlook.types.push(kind),
-                Some(reason) => outlook.hindrances.push((kind, reason)),
+                Some(hindrance) => outlook.hindrances.push(hindrance),
             }
         }
         outlook
     }
 
-    fn hindrance(&self, profile: &Profile, kind: CertificateType, now: NumericDate) -> Option<String> {
+    fn hindrance(&self, profile: &Profile, kind: CertificateType, now: NumericDate) -> Option<Hindrance> {
         let need = Need {
             algorithm: profile.algorithm,
             country: profile.issuer,
@@ -59,9 +108,14 @@ impl Keyring {
             issued_at: now,
             expires_at: now.plus_seconds(profile.durations.of(kind)),
         };
-        let fitting = || self.iter().filter(|key| misfit(key.dsc(), &need).is_none());
-        let mut reason = fitting().next().map_or_else(|| self.unavailable(&need).message, |_| String::new());
-        for place in fitting().flat_map(|key| key.places()) {
+        let mut fitting = self.iter().filter(|key| misfit(key.dsc(), &need).is_none()).peekable();
+        if fitting.peek().is_none() {
+            let issues = self.iter().any(|key| key.is_of(profile) && key.dsc().types().allows(kind));
+            let cause = if issues { Cause::Validity } else { Cause::NotIssued };
+            return Some(Hindrance { kind, cause, reason: self.unavailable(&need).message });
+        }
+        let mut reason = format!("no token holds the key of a DSC for {kind} certificates");
+        for place in fitting.flat_map(|key| key.places()) {
             match place.readiness() {
                 Readiness::Ready => return None,
                 Readiness::Unsettled => {
@@ -70,7 +124,7 @@ impl Keyring {
                 Readiness::Down(error) => reason = error.to_string(),
             }
         }
-        Some(reason)
+        Some(Hindrance { kind, cause: Cause::Token, reason })
     }
 }
 
@@ -80,11 +134,15 @@ impl SigningKey {
     #[must_use]
     pub fn issuable_until(&self, profile: &Profile) -> Option<NumericDate> {
         let dsc = self.dsc();
-        if dsc.algorithm() != profile.algorithm || dsc.country() != Some(profile.issuer) {
+        if !self.is_of(profile) {
             return None;
         }
         let allowed = CertificateType::ALL.into_iter().filter(|kind| dsc.types().allows(*kind));
         let longest = allowed.map(|kind| profile.durations.of(kind)).max()?;
         Some(dsc.not_after().plus_seconds(-longest))
+    }
+
+    fn is_of(&self, profile: &Profile) -> bool {
+        self.dsc().algorithm() == profile.algorithm && self.dsc().country() == Some(profile.issuer)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sceau::domain::{Clock, ClockStopped, Dsc, NumericDate, UvciMaker};
+use sceau::domain::{CertificateType, Clock, ClockStopped, Dsc, NumericDate, UvciMaker};
 use sceau::service::Limits;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::signer_client::SignerClient;
@@ -146,6 +146,19 @@ async fn a_stopped_clock_fails_each_call_at_once_and_every_profiles_health() {
     while tokio::time::timeout(BOUND, watch.message()).await.unwrap().unwrap().unwrap().status() == ServingStatus::Serving {}
     assert_eq!(status(&mut health, "sceau.v1.Signer/other").await, ServingStatus::NotServing);
     assert_eq!(status(&mut health, "").await, ServingStatus::Serving);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_cannot_be_signed_takes_its_profile_and_not_the_service() {
+    let vaccinations = TestDsc { types: vec![CertificateType::Vaccination], ..TestDsc::default() };
+    let tests = TestDsc { types: vec![CertificateType::Test], not_after: "2022-10-01T00:00:00Z", ..TestDsc::default() };
+    let (server, _) = LocalServer::with_dscs(&[vaccinations.clone(), tests], Limits::default()).await;
+    let mut health = health_client(&server.endpoint).await;
+    assert_eq!(status(&mut health, "sceau.v1.Signer/dcc").await, ServingStatus::NotServing);
+    assert_eq!(status(&mut health, "sceau.v1.Signer").await, ServingStatus::Serving);
+    // A type that no DSC is for is not issued, and hinders nothing.
+    let (server, _) = LocalServer::with_dscs(&[vaccinations], Limits::default()).await;
+    assert_eq!(status(&mut health_client(&server.endpoint).await, "sceau.v1.Signer/dcc").await, ServingStatus::Serving);
 }
 
 /// The real binary, on SoftHSM whose tokens are taken away.

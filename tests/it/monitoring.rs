@@ -38,9 +38,15 @@ struct Watched {
 
 impl Watched {
     fn start(more: &str, log: &str) -> Self {
+        Self::start_with("", more, log)
+    }
+
+    /// With keys of `[server]`, and of `[monitoring]` and what comes after it.
+    fn start_with(server: &str, more: &str, log: &str) -> Self {
         let home = dev_folder();
         let config = home.path().join("sceau.toml");
-        fs::write(&config, format!("{}\n[monitoring]\nlisten = \"127.0.0.1:0\"\n{more}\n", read(&config))).unwrap();
+        let text = read(&config).replace("[server]\n", &format!("[server]\n{server}\n"));
+        fs::write(&config, format!("{text}\n[monitoring]\nlisten = \"127.0.0.1:0\"\n{more}\n")).unwrap();
         let mut command = sceau();
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).env("SCEAU_LOG", log);
         command.env("SOFTHSM2_CONF", home.path().join("softhsm2.conf")).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -160,6 +166,7 @@ async fn metrics_count_what_was_signed_refused_and_called() {
     assert_eq!(sum("sceau_items_in_work", &[]), 0.0, "{text}");
     assert!(sum("sceau_token_signatures_total", &["token=\"softhsm\""]) >= 8.0, "{text}");
     assert_eq!(sum("sceau_token_ready", &["token=\"softhsm\""]), 1.0, "{text}");
+    assert_eq!(sum("sceau_profile_ready", &["profile=\"dcc\"", "type=\"r\""]), 1.0, "{text}");
     let (until, remaining) = (sum("sceau_dsc_not_after", &[]), sum("sceau_dsc_remaining", &[]));
     assert!(until > remaining && remaining > 0.0, "{text}");
     assert!(sum("sceau_dsc_issuable_remaining_seconds", &["profile=\"dcc\""]) < remaining, "{text}");
@@ -215,6 +222,18 @@ fn readiness_is_of_profiles_that_can_sign() {
     assert_eq!(server.get("/livez").0, 200);
     assert_eq!(server.metric("sceau_token_ready{token=\"softhsm\"}"), Some(0.0));
     server.end();
+}
+
+#[test]
+fn a_service_that_ends_is_not_ready() {
+    let mut server = Watched::start_with("drain_delay_seconds = 2", "", "warn");
+    assert_eq!(server.get("/readyz").0, 200);
+    crate::shared::processes::send("-TERM", server.child.id());
+    wait_until("not ready", || server.get("/readyz").0 == 503);
+    assert!(server.get("/readyz").1.contains("\"ready\":false,\"ending\":true"));
+    assert_eq!(server.get("/livez").0, 200);
+    // A second signal would end it at once.
+    assert!(server.child.wait().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -154,7 +154,12 @@ pub const CATALOGUE: &[Metric] = &[
         "Until when the DSC signs certificates of the profile's longest duration, in seconds since 1970: a certificate must not outlive its DSC",
     ),
     gauge(DSC_ISSUABLE_REMAINING, Unit::Seconds, &["kid", "profile"], "Seconds until then"),
-    gauge(PROFILE_READY, Unit::Count, &["profile"], "1 where the profile can sign certificates of some type now, else 0"),
+    gauge(
+        PROFILE_READY,
+        Unit::Count,
+        &["profile", "type"],
+        "1 where a certificate of that type can be signed now, else 0; of the types for which the profile has DSCs",
+    ),
     gauge(CLOCK_STOPPED, Unit::Count, &[], "1 where the clock has jumped and nothing is signed until an operator agrees, else 0"),
     gauge(BUILD_INFO, Unit::Count, &["version"], "1; the version is in its label"),
 ];

@@ -1,6 +1,7 @@
 //! How tokens, DSCs and profiles are, read when somebody asks.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{counter, gauge};
@@ -10,10 +11,10 @@ use super::catalogue::{
     ITEMS_WAITING, PROFILE_READY, QUEUE_CAPACITY, QUEUE_FULL, TOKEN_BAD_SIGNATURES, TOKEN_LATCHED, TOKEN_OUTSTANDING,
     TOKEN_READY, TOKEN_RESTARTS, TOKEN_SIGNATURE_SECONDS, TOKEN_SIGNATURES, TOKEN_WORKERS,
 };
-use crate::domain::{Lane, NumericDate};
+use crate::domain::{CertificateType, Lane, NumericDate};
 use crate::service::Live;
 use crate::service::admin::AdminToken;
-use crate::sign::{Outlook, Signer};
+use crate::sign::{Cause, Outlook, Signer};
 
 /// What is looked at.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Sources {
     pub live: Arc<Live>,
     /// The tokens, with the work on its way to them.
     pub tokens: Vec<AdminToken>,
+    /// Whether the service has been told to end: it is not ready from then on.
+    pub ending: Arc<AtomicBool>,
 }
 
 impl Sources {
@@ -39,6 +42,8 @@ pub(super) struct Gauges {
     sources: Sources,
     /// The labels of DSCs that were shown, kid and profile: one that is gone must not stay as it was.
     shown: Mutex<HashSet<(String, String)>>,
+    /// Those of readiness likewise: a profile and a type that it issues.
+    ready: Mutex<HashSet<(String, CertificateType)>>,
 }
 
 impl Gauges {
@@ -51,7 +56,7 @@ impl Gauges {
             counter!(QUEUE_FULL, "lane" => lane.name()).increment(0);
         }
         counter!(DENIALS, "rule" => "caller.roles").increment(0);
-        Self { sources, shown: Mutex::default() }
+        Self { sources, shown: Mutex::default(), ready: Mutex::default() }
     }
 
     pub(super) const fn sources(&self) -> &Sources {
@@ -67,9 +72,23 @@ impl Gauges {
         let clock = self.sources.signer.clock();
         gauge!(CLOCK_STOPPED).set(flag(clock.signing_time().is_err()));
         self.refresh_dscs(clock.now());
+        self.refresh_profiles();
+    }
+
+    /// One gauge a type that a profile issues.
+    fn refresh_profiles(&self) {
+        let mut shown = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *shown);
         for (profile, outlook) in self.sources.outlooks() {
-            gauge!(PROFILE_READY, "profile" => profile).set(flag(outlook.is_ready()));
+            let hindered = outlook.hindrances.iter().filter(|hindrance| hindrance.cause != Cause::NotIssued);
+            let hindered = hindered.map(|hindrance| (hindrance.kind, false));
+            for (kind, is_ready) in outlook.types.iter().map(|kind| (*kind, true)).chain(hindered) {
+                set_ready(&profile, kind, flag(is_ready));
+                gone.remove(&(profile.clone(), kind));
+                shown.insert((profile.clone(), kind));
+            }
         }
+        gone.into_iter().for_each(|(profile, kind)| set_ready(&profile, kind, f64::NAN));
     }
 
     fn refresh_dscs(&self, now: NumericDate) {
@@ -108,6 +127,10 @@ fn refresh_token(AdminToken { token, station }: &AdminToken) {
     count(TOKEN_RESTARTS, status.replaced);
     count(TOKEN_SIGNATURES, token.signatures());
     count(TOKEN_BAD_SIGNATURES, status.bad_signatures);
+}
+
+fn set_ready(profile: &str, kind: CertificateType, value: f64) {
+    gauge!(PROFILE_READY, "profile" => profile.to_owned(), "type" => kind.key()).set(value);
 }
 
 fn set_instant(

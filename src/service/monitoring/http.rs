@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -19,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::catalogue::{CATALOGUE, Kind, describe};
 use super::gauges::{Gauges, Sources};
 use crate::domain::CertificateType;
-use crate::sign::Outlook;
+use crate::sign::{Hindrance, Outlook};
 
 /// The listener, until this is ended.
 #[derive(Debug)]
@@ -148,14 +149,17 @@ async fn live() -> &'static str {
 /// What `/readyz` says.
 #[derive(Serialize)]
 struct Readiness {
-    /// Whether any profile can sign.
+    /// Whether calls are to be sent here: some type of some profile can be signed, and the service does not end.
     ready: bool,
+    /// Whether the service ends: calls in work are answered.
+    ending: bool,
     profiles: Vec<ProfileState>,
 }
 
 #[derive(Serialize)]
 struct ProfileState {
     name: String,
+    /// Whether every type that it issues can be signed.
     ready: bool,
     /// What it can sign: v, t, r.
     types: Vec<&'static str>,
@@ -171,18 +175,22 @@ struct Reason {
 
 impl ProfileState {
     fn new((name, outlook): (String, Outlook)) -> Self {
+        let reason = |Hindrance { kind, reason, .. }| Reason { r#type: CertificateType::key(kind), reason };
         Self {
             name,
-            ready: outlook.is_ready(),
+            ready: outlook.readiness().is_ok(),
             types: outlook.types.into_iter().map(CertificateType::key).collect(),
-            reasons: outlook.hindrances.into_iter().map(|(kind, reason)| Reason { r#type: kind.key(), reason }).collect(),
+            reasons: outlook.hindrances.into_iter().map(reason).collect(),
         }
     }
 }
 
 async fn ready(State(shown): State<Arc<Shown>>) -> Response {
-    let profiles: Vec<ProfileState> = shown.gauges.sources().outlooks().into_iter().map(ProfileState::new).collect();
-    let readiness = Readiness { ready: profiles.iter().any(|profile| profile.ready), profiles };
+    let sources = shown.gauges.sources();
+    let profiles: Vec<ProfileState> = sources.outlooks().into_iter().map(ProfileState::new).collect();
+    let ending = sources.ending.load(Ordering::Relaxed);
+    let ready = !ending && profiles.iter().any(|profile| !profile.types.is_empty());
+    let readiness = Readiness { ready, ending, profiles };
     let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::to_string(&readiness).unwrap_or_default();
     (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
