@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::batch::SignFailure;
 use super::route::{Binding, Route};
-use super::signer::{Outcomes, Pending, Unsigned, Way};
+use super::signer::{Pending, Unsigned, Way};
 use crate::token::{Disposition, Readiness, TokenError};
 
 /// How often tokens may fail an item before it fails: one that breaks whatever signs it must not break all there is.
@@ -16,13 +16,22 @@ const MOST_TRIES: u32 = 4;
 /// How often a token that may come back is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// Items that were bound anew, and those that were not.
+pub(super) struct Rebound {
+    /// By their places.
+    pub(super) failed: Vec<(usize, SignFailure)>,
+    /// With the route by which they are bound now; nothing where none is left.
+    pub(super) again: Option<(Vec<Pending>, Arc<Route>)>,
+}
+
 /// Binds items of one group anew, each to the best token that signs; where none does at this moment, waits for one as long as
 /// the batch may take. What has no prospect fails.
-pub(super) async fn failover(way: &Way, unsigned: Vec<Unsigned>, outcomes: &mut Outcomes) -> (Vec<Pending>, Option<Arc<Route>>) {
+pub(super) async fn failover(way: &Way, unsigned: Vec<Unsigned>) -> Rebound {
+    let mut failed = Vec::new();
     let mut pending = Vec::with_capacity(unsigned.len());
     for mut item in unsigned {
         match verdict(&item.failure, item.pending.tries) {
-            Verdict::Final => outcomes.fail(item.pending.place, item.failure),
+            Verdict::Final => failed.push((item.pending.place, item.failure)),
             verdict => {
                 item.pending.tries += u32::from(verdict == Verdict::Again);
                 pending.push(item);
@@ -30,7 +39,7 @@ pub(super) async fn failover(way: &Way, unsigned: Vec<Unsigned>, outcomes: &mut 
         }
     }
     loop {
-        let Some(first) = pending.first() else { return (Vec::new(), None) };
+        let Some(first) = pending.first() else { return Rebound { failed, again: None } };
         let route = way.context.route(pending.len()).avoiding(first.pending.item.binding.station());
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for mut item in pending {
@@ -38,16 +47,16 @@ pub(super) async fn failover(way: &Way, unsigned: Vec<Unsigned>, outcomes: &mut 
             match prospect(way, &mut item, &before, &route) {
                 Prospect::Ready => ready.push(item.pending),
                 Prospect::Wait => waiting.push(item),
-                Prospect::None(failure) => outcomes.fail(item.pending.place, failure),
+                Prospect::None(failure) => failed.push((item.pending.place, failure)),
             }
         }
         if Instant::now() >= way.deadline {
-            waiting.drain(..).for_each(|item| outcomes.fail(item.pending.place, item.failure));
+            failed.extend(waiting.drain(..).map(|item| (item.pending.place, item.failure)));
         }
         if !ready.is_empty() {
             // Those that wait go along: a token that does not sign says so at once, and they are back here.
             ready.extend(waiting.into_iter().map(|item| item.pending));
-            return (ready, Some(Arc::new(route)));
+            return Rebound { failed, again: Some((ready, Arc::new(route))) };
         }
         pending = waiting;
         if !pending.is_empty() {

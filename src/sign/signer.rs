@@ -4,17 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use rayon::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::batch::{BatchItem, BatchRequest, ItemError, ItemOutcome, SignFailure};
-use super::failover::failover;
+use super::failover::{Rebound, failover};
 use super::keyring::LiveKeyring;
 use super::on_record;
 use super::prepare::{BatchContext, Prepared};
 use super::replay::{self, Claimed, Held, Keeping, Placed, Task};
+use super::route::Route;
 use super::stage::Stage;
 use crate::domain::{Clock, Lane, UvciMaker};
 use crate::ledger::{Ledger, LedgerKeys, SignedItem};
@@ -201,21 +204,32 @@ impl Signer {
                 Err((place, outcome)) => outcomes.set(place, outcome),
             }
         }
-        // The route counts the slice as its token's work until it is signed, or routed anew.
-        let mut routes = vec![route];
-        while !good.is_empty() {
-            let signing = group(good).into_iter().map(|group| self.sign_group(way, group));
-            let unsigned: Vec<Vec<Unsigned>> = join_all(signing).await.into_iter().map(|group| outcomes.take(group)).collect();
-            good = Vec::new();
-            let mut next = Vec::new();
-            for group in unsigned {
-                let (again, route) = failover(way, group, outcomes).await;
-                good.extend(again);
-                next.extend(route);
+        // Each group goes its own way: one that waits for its token holds up no other.
+        let round = |again: Vec<Pending>, route: Arc<Route>| {
+            group(again).into_iter().map(move |group| self.sign_round(way, group, Arc::clone(&route)))
+        };
+        let mut rounds: FuturesUnordered<_> = round(good, route).collect();
+        while let Some(Round { done, again }) = rounds.next().await {
+            done.into_iter().for_each(|(place, outcome)| outcomes.set(place, outcome));
+            if let Some((again, route)) = again {
+                rounds.extend(round(again, route));
             }
-            routes = next;
         }
-        drop(routes);
+    }
+
+    /// Has a group signed once; what was not is bound anew. The route counts it as its token's work until then.
+    async fn sign_round(&self, way: &Way, group: Vec<Pending>, route: Arc<Route>) -> Round {
+        let (mut done, mut unsigned) = (Vec::with_capacity(group.len()), Vec::new());
+        for item in self.sign_group(way, group).await {
+            match item {
+                Finished::Outcome { place, outcome, .. } => done.push((place, outcome)),
+                Finished::Unsigned(item) => unsigned.push(item),
+            }
+        }
+        let Rebound { failed, again } = failover(way, unsigned).await;
+        drop(route);
+        done.extend(failed.into_iter().map(|(place, failure)| (place, Err(ItemError::Failed(failure)))));
+        Round { done, again }
     }
 
     /// Has items of one DSC signed by one token, and finishes them.
@@ -362,18 +376,13 @@ impl Outcomes {
     pub(super) fn fail(&mut self, place: usize, failure: SignFailure) {
         self.set(place, Err(ItemError::Failed(failure)));
     }
+}
 
-    /// Keeps what is finished, and gives back what is not.
-    fn take(&mut self, finished: Vec<Finished>) -> Vec<Unsigned> {
-        let mut unsigned = Vec::new();
-        for item in finished {
-            match item {
-                Finished::Outcome { place, outcome, .. } => self.set(place, outcome),
-                Finished::Unsigned(item) => unsigned.push(item),
-            }
-        }
-        unsigned
-    }
+/// What came of a group.
+struct Round {
+    done: Vec<(usize, ItemOutcome)>,
+    /// What is tried again, by its new route.
+    again: Option<(Vec<Pending>, Arc<Route>)>,
 }
 
 /// Sorts items by what they are bound to: mostly it is one DSC on one token.

@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sceau::domain::{CallerId, Digest, Dsc, ItemId, Kid, Lane, Signature};
-use sceau::sign::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, SignFailure, Signer, SigningKey, Station};
+use bytes::Bytes;
+use sceau::domain::{CallerId, CertificateType, Digest, Dsc, ItemId, Kid, Lane, Signature};
+use sceau::sign::{
+    BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, SignFailure, Signer, SignerSettings, SigningKey, Station,
+};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Disposition, Order, Readiness, SessionId, SignFuture, Signed, Token, TokenError, TokenKey};
 
@@ -13,6 +16,9 @@ use crate::support::{TestDsc, issue, profile, settings, signer_of};
 
 const PAYLOAD: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","v":[{"tg":"840539006",
 "vp":"1119349007","mp":"EU/1/20/1528","ma":"ORG-100030215","dn":2,"sd":1,"dt":"2021-09-06","co":"FR","is":"DASS-NC"}]}"#;
+
+const TEST_PAYLOAD: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","t":[{"tg":"840539006",
+"tt":"LP6464-4","sc":"2021-10-19T08:00:00+11:00","tr":"260415000","tc":"CHT","co":"FR","is":"DASS-NC"}]}"#;
 
 /// How a token behaves.
 #[derive(Clone, Debug)]
@@ -146,7 +152,11 @@ impl Pair {
 }
 
 async fn sign(signer: &Signer, items: usize) -> Vec<ItemOutcome> {
-    let item = |n| BatchItem { item_id: ItemId::new(&format!("item-{n}")).unwrap(), payload: PAYLOAD.into(), expires_at: None };
+    sign_payloads(signer, vec![PAYLOAD.into(); items]).await
+}
+
+async fn sign_payloads(signer: &Signer, payloads: Vec<Bytes>) -> Vec<ItemOutcome> {
+    let item = |(n, payload)| BatchItem { item_id: ItemId::new(&format!("item-{n}")).unwrap(), payload, expires_at: None };
     let request = BatchRequest {
         caller: CallerId::new("test"),
         person: None,
@@ -156,7 +166,7 @@ async fn sign(signer: &Signer, items: usize) -> Vec<ItemOutcome> {
         validate_only: false,
         permits: sceau::sign::Permits::ALL,
         deadline: None,
-        items: (0..items).map(item).collect(),
+        items: payloads.into_iter().enumerate().map(item).collect(),
     };
     signer.sign_batch(request).await
 }
@@ -186,6 +196,23 @@ async fn a_batch_is_shared_out_between_two_tokens() {
         assert_eq!(kids.iter().filter(|kid| **kid == dsc.kid()).count(), 320);
     }
     assert_eq!(pair.a.good.load(Ordering::SeqCst), 320, "each signature is judged");
+}
+
+#[tokio::test]
+async fn a_group_that_waits_for_its_token_holds_up_no_other() {
+    let keys = Arc::new(SoftwareToken::with_keys(2));
+    let (a, b) = (MoodyToken::new("a", &keys, Mood::Unsettled(usize::MAX)), MoodyToken::new("b", &keys, Mood::Lies(1)));
+    let of = |kind| TestDsc { types: vec![kind], ..TestDsc::default() };
+    let dscs = issue(&keys, &[of(CertificateType::Vaccination), of(CertificateType::Test)]);
+    let bind = |number: usize, token: &Arc<MoodyToken>| {
+        SigningKey::new(dscs[number].clone(), vec![(Station::new(Arc::clone(token) as Arc<dyn Token>), keys.key(number).0)])
+    };
+    let keys = vec![bind(0, &a).unwrap(), bind(1, &b).unwrap()];
+    let signer = signer_of(keys, SignerSettings { sign_timeout: Duration::from_secs(2), ..settings() });
+    // The first has no token until its time is over; the second's first signature does not verify.
+    let outcomes = sign_payloads(&signer, vec![PAYLOAD.into(), TEST_PAYLOAD.into()]).await;
+    assert!(outcomes[0].is_err());
+    assert_eq!(outcomes[1].as_ref().unwrap().kid, dscs[1].kid());
 }
 
 #[tokio::test]
@@ -241,7 +268,7 @@ async fn a_wait_ends_with_the_time_that_a_batch_may_take() {
     let token = MoodyToken::new("a", &keys, Mood::Unsettled(usize::MAX));
     let dsc = issue(&keys, &[TestDsc::default()]).remove(0);
     let place = (Station::new(token as Arc<dyn Token>), keys.key(0).0);
-    let short = sceau::sign::SignerSettings { sign_timeout: Duration::from_millis(100), ..settings() };
+    let short = SignerSettings { sign_timeout: Duration::from_millis(100), ..settings() };
     let outcomes = sign(&signer_of(vec![SigningKey::new(dsc, vec![place]).unwrap()], short), 2).await;
     assert!(matches!(failure(&outcomes[0]), SignFailure::Token(TokenError::Down { .. })));
 }

@@ -70,7 +70,8 @@ impl LiveJwks {
         }
     }
 
-    /// Those of another source, or with other times, begin anew; else these go on.
+    /// The keys under other settings. Those of the same source are held on to for as long as they were to be; of another source
+    /// nothing is known yet.
     pub(super) fn for_settings(self: &Arc<Self>, source: &KeySource, pace: Pace, max_stale: Duration) -> Arc<Self> {
         let next = Self::new(source.clone(), pace, max_stale);
         if self.source.is_same(source) {
