@@ -1,7 +1,6 @@
 //! `sceau clock`: what an operator does about the machine's clock.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,9 +8,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit::SOME_REFUSED;
+use super::place::{Place, PlaceArgs};
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
-use crate::service::admin::{AdminClient, AdminError};
+use crate::service::admin::AdminError;
 use crate::sign::clock_guard::accept_in_file;
 use crate::sign::{ClockFile, ClockStatus, MachineClocks};
 
@@ -33,17 +33,18 @@ enum ClockCommand {
 
 /// Show what the machine's clock says, and whether it is trusted.
 ///
-/// Asks the service on this machine over its admin socket, as the service's user or root; where none runs, the file that it left.
+/// Asks the service on this machine over its admin socket, as the service's user or root, where none runs the file that it left;
+/// or one over the network, as a caller with the role officer or operator.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   sceau clock show --config /etc/sceau/sceau.toml
+  sceau clock show --endpoint https://sceau.example:7443 --ca ca.pem --certificate me.pem --key me.key
 
 Exit codes: 0 the clock is trusted, 2 it is not.")]
 struct ShowArgs {
-    /// The configuration file of the service
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Print one JSON document instead
     #[arg(long)]
     json: bool,
@@ -52,15 +53,16 @@ struct ShowArgs {
 /// Trust the machine's clock as it is now, so that signing goes on.
 ///
 /// Look at the clock first, and set it right where it is wrong. A service that runs here is asked over its admin socket and signs
-/// at once; where none runs, the file is written for the next start.
+/// at once; where none runs, the file is written for the next start. One elsewhere is asked over the network, as a caller with the
+/// role officer or operator.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  date && sceau clock accept --config /etc/sceau/sceau.toml")]
+Examples:
+  date && sceau clock accept --config /etc/sceau/sceau.toml
+  sceau clock accept --endpoint https://sceau.example:7443 --ca ca.pem --certificate me.pem --key me.key")]
 struct AcceptArgs {
-    /// The configuration file of the service
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 pub(crate) fn run(args: &ClockArgs) -> anyhow::Result<ExitCode> {
@@ -71,12 +73,12 @@ pub(crate) fn run(args: &ClockArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
-    let asked = runtime()?.block_on(async { AdminClient::connect(&config.admin_socket).await?.clock().await });
-    let (ClockStatus { now, stopped }, runs) = match asked {
-        Ok(status) => (status, true),
-        Err(AdminError::Absent { .. }) => (status_in_file(&config)?, false),
-        Err(error) => return Err(error.into()),
+    let place = args.place.place()?;
+    let asked = runtime()?.block_on(async { place.connect().await?.clock().await });
+    let (ClockStatus { now, stopped }, runs) = match (asked, &place) {
+        (Ok(status), _) => (status, true),
+        (Err(AdminError::Absent { .. }), Place::Here { config, .. }) => (status_in_file(config)?, false),
+        (Err(error), _) => return Err(error.into()),
     };
     let mut out = io::stdout().lock();
     if args.json {
@@ -99,17 +101,17 @@ fn status_in_file(config: &Config) -> anyhow::Result<ClockStatus> {
 }
 
 fn accept(args: &AcceptArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
-    let asked = runtime()?.block_on(async { AdminClient::connect(&config.admin_socket).await?.accept_clock().await });
-    let (ClockStatus { now, stopped }, who) = match asked {
-        Ok(status) => (status, "the running service signs"),
-        Err(AdminError::Absent { .. }) => {
-            let file = ClockFile::at(config.clock_file);
+    let place = args.place.place()?;
+    let asked = runtime()?.block_on(async { place.connect().await?.accept_clock().await });
+    let (ClockStatus { now, stopped }, who) = match (asked, &place) {
+        (Ok(status), _) => (status, "the running service signs"),
+        (Err(AdminError::Absent { .. }), Place::Here { config, .. }) => {
+            let file = ClockFile::at(config.clock_file.clone());
             let stopped = accept_in_file(&MachineClocks, &file);
             let stopped = stopped.with_context(|| format!("cannot write {}", file.path().display()))?;
             (ClockStatus { now: SystemClock.now(), stopped }, "no service runs; the next start signs")
         }
-        Err(error) => return Err(error.into()),
+        (Err(error), _) => return Err(error.into()),
     };
     let mut out = io::stdout().lock();
     writeln!(out, "{now} is trusted: {who}")?;

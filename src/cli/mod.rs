@@ -16,6 +16,7 @@ mod ndjson;
 mod notify;
 mod open;
 mod open_ledger;
+mod place;
 mod qr;
 mod reload;
 mod rules;

@@ -207,6 +207,10 @@ async fn every_metric_that_is_shown_is_described() {
 #[test]
 fn readiness_is_of_profiles_that_can_sign() {
     let server = Watched::start("", "warn");
+    let asked = run(sceau().args(["token", "status", "--config"]).arg(server.dir().join("sceau.toml")));
+    assert_eq!(asked.code, Some(0), "{}", asked.stderr);
+    let on_the_socket = server.metric("sceau_calls_total{rpc=\"sceau.v1.Admin/ListTokens\",code=\"OK\"}");
+    assert_eq!(on_the_socket, Some(1.0), "a call on the admin socket is seen like any other");
     let (code, body) = server.get("/readyz");
     let state: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((code, &state["ready"]), (200, &Value::Bool(true)), "{body}");

@@ -290,14 +290,19 @@ fn the_command_line_signs_over_tls_at_the_replica_that_answers() {
     let plain = changing.server.endpoint.replace("https", "http");
     let refused = sign(&[&plain], "plain.ndjson");
     assert!(refused.code == Some(64) && refused.stderr.contains("is no endpoint"), "{}", refused.stderr);
-    let status = run(sceau()
-        .args(["token", "status", "--endpoint", &changing.server.endpoint, "--ca"])
-        .arg(file("ca.pem"))
-        .arg("--certificate")
-        .arg(file("issuer.pem"))
-        .arg("--key")
-        .arg(file("issuer.key")));
-    assert!(status.code == Some(77) && status.stderr.contains("caller.roles"), "{:?} {}", status.code, status.stderr);
+    let ask = |words: [&str; 2]| {
+        let mut command = sceau();
+        command.args(words).args(["--endpoint", &changing.server.endpoint, "--ca"]).arg(file("ca.pem"));
+        run(command.arg("--certificate").arg(file("issuer.pem")).arg("--key").arg(file("issuer.key")))
+    };
+    for words in [["token", "status"], ["clock", "show"], ["clock", "accept"]] {
+        let refused = ask(words);
+        assert!(refused.code == Some(77) && refused.stderr.contains("caller.roles"), "{:?} {}", refused.code, refused.stderr);
+    }
+    edit(&changing.config(), "roles = [\"issuer\"]", "roles = [\"operator\"]");
+    changing.hang_up(1);
+    let shown = ask(["clock", "show"]);
+    assert!(shown.code == Some(0) && shown.stdout.contains("trusted"), "{}{}", shown.stdout, shown.stderr);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `sceau token`: what an officer does about a token.
 
-mod place;
 mod probe;
 mod report;
 mod status;

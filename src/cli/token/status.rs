@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::place::PlaceArgs;
+use crate::cli::place::PlaceArgs;
 use crate::token::{TokenStatus, WorkerStatus};
 
 /// Show how the tokens of the running service are.

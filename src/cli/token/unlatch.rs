@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::place::{Place, PlaceArgs};
+use crate::cli::place::{Place, PlaceArgs};
 use crate::service::admin::AdminError;
 
 /// Let the service log in again after a PIN was refused.

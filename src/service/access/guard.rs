@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 
 use super::caller::Caller;
 use super::peer::Peer;
-use super::role::NotAllowed;
+use super::role::{self, NotAllowed};
 use crate::service::{Live, monitoring, status};
 
 /// Stands before all services of a listener. It judges each call by the callers that are configured at that moment, so a change
@@ -40,7 +40,8 @@ impl Guard {
         let access = self.live.access();
         let Some(caller) = access.find(peer) else {
             let names: Vec<String> = peer.identities().iter().map(ToString::to_string).collect();
-            tracing::warn!(identities = names.join(" "), path = request.uri().path(), rule = "caller.identities", "call refused");
+            let call = role::name_of(request.uri().path());
+            tracing::warn!(identities = names.join(" "), call, rule = "caller.identities", "call refused");
             monitoring::denied("caller.identities");
             let message = format!("no [[caller]] has an identity of this connection, which are {}", names.join(", "));
             return Err(status::denied("caller.identities", &message));
@@ -49,7 +50,8 @@ impl Guard {
             Ok(()) => Ok(Arc::clone(caller)),
             Err(NotAllowed::Unknown) => Err(Status::unimplemented(NotAllowed::Unknown.to_string())),
             Err(refusal) => {
-                tracing::warn!(caller = caller.id().as_str(), path = request.uri().path(), rule = "caller.roles", "call refused");
+                let call = role::name_of(request.uri().path());
+                tracing::warn!(caller = caller.id().as_str(), call, rule = "caller.roles", "call refused");
                 monitoring::denied("caller.roles");
                 Err(status::denied("caller.roles", &refusal.to_string()))
             }

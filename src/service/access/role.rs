@@ -125,6 +125,11 @@ pub(super) enum NotAllowed {
     },
 }
 
+/// A call as the log has it: what a stranger asks for is not written there.
+pub(super) fn name_of(path: &str) -> &'static str {
+    CALLS.iter().find(|(call, _)| *call == path).map_or("other", |(call, _)| call)
+}
+
 impl Roles {
     /// Whether a caller with these roles may make a call.
     pub(super) fn may_call(self, path: &str) -> Result<(), NotAllowed> {
@@ -162,6 +167,12 @@ mod tests {
         let refused = officer.may_call("/sceau.v1.Signer/SignBatch").unwrap_err();
         assert_eq!(refused.to_string(), "the call is for the role issuer; the caller has officer");
         assert_eq!(ANYBODY.may_call("/sceau.v1.Signer/SignAnything"), Err(NotAllowed::Unknown));
+    }
+
+    #[test]
+    fn a_path_that_is_no_call_is_not_repeated() {
+        assert_eq!(name_of("/sceau.v1.Signer/SignBatch"), "/sceau.v1.Signer/SignBatch");
+        assert_eq!(name_of("/sceau.v1.Signer/Patient-4711"), "other");
     }
 
     #[test]

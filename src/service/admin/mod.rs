@@ -21,6 +21,7 @@ use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
 use super::access::caller_of;
+use super::monitoring::CallLayer;
 use super::proto::v1;
 use super::proto::v1::admin_server::{self, AdminServer};
 use crate::sign::{ClockGuard, ClockStatus, Station};
@@ -96,7 +97,8 @@ pub(super) async fn run(
     let AdminSocket { listener, file } = socket;
     let service = AdminServer::with_interceptor(AdminService { tokens, clock_guard }, admit);
     let incoming = UnixListenerStream::new(listener);
-    if let Err(error) = Server::builder().add_service(service).serve_with_incoming_shutdown(incoming, shutdown).await {
+    let server = Server::builder().layer(CallLayer::new()).add_service(service);
+    if let Err(error) = server.serve_with_incoming_shutdown(incoming, shutdown).await {
         tracing::error!(%error, "the admin socket failed");
     }
     drop(file);

@@ -1,17 +1,17 @@
-//! Which service an officer asks: the one of this machine, by its configuration, or one over the network.
+//! Which service an officer or an operator asks: the one of this machine, by its configuration, or one over the network.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::connection::TlsArgs;
+use super::connection::TlsArgs;
 use crate::config::Config;
 use crate::service::admin::{AdminClient, AdminError};
 
 /// The service of this machine, or one over the network.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false, id = "place", args = ["config", "endpoint"])]
-pub(super) struct PlaceArgs {
+pub(crate) struct PlaceArgs {
     /// The configuration file of the service on this machine: it is asked over its admin socket
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub(super) struct PlaceArgs {
 }
 
 /// A service that is asked.
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// That of this machine.
     Here { file: &'a Path, config: Box<Config> },
     /// Another, by its connection.
@@ -31,7 +31,7 @@ pub(super) enum Place<'a> {
 }
 
 impl PlaceArgs {
-    pub(super) fn place(&self) -> anyhow::Result<Place<'_>> {
+    pub(crate) fn place(&self) -> anyhow::Result<Place<'_>> {
         Ok(match (&self.config, &self.endpoint) {
             (Some(file), _) => Place::Here { file, config: Box::new(Config::load(file)?) },
             (None, endpoint) => Place::Elsewhere(self.tls.to(endpoint.iter().cloned().collect())),
@@ -40,7 +40,7 @@ impl PlaceArgs {
 }
 
 impl Place<'_> {
-    pub(super) async fn connect(&self) -> Result<AdminClient, AdminError> {
+    pub(crate) async fn connect(&self) -> Result<AdminClient, AdminError> {
         match self {
             Self::Here { config, .. } => AdminClient::connect(&config.admin_socket).await,
             Self::Elsewhere(connection) => AdminClient::connect_over(connection).await,
