@@ -196,6 +196,7 @@ fn watch(monitoring: Monitoring, parts: &Parts, ending: &Arc<AtomicBool>) -> any
         signer: Arc::clone(&parts.signer),
         live: Arc::clone(&parts.live),
         tokens: parts.admin.tokens.clone(),
+        tls: parts.tls.clone(),
         ending: Arc::clone(ending),
     };
     let mut out = std::io::stdout().lock();

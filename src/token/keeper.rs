@@ -55,6 +55,7 @@ impl Shared {
             match self.start_worker() {
                 Ok(started) => {
                     let since = Instant::now();
+                    started.worker.sessions.store(usize::from(started.ready.sessions), Ordering::Relaxed);
                     lock(&self.workers).push(Arc::clone(&started.worker));
                     self.note_signing();
                     tell(Ok(started.ready.clone()));

@@ -63,7 +63,7 @@ pub use pin::PinSource;
 pub use pool::Pkcs11Token;
 pub use process::WorkerCommand;
 pub use standing::Readiness;
-pub use supervisor::{Opened, SupervisedToken, TokenStatus, WorkerStatus};
+pub use supervisor::{Opened, Sessions, SupervisedToken, TokenStatus, WorkerStatus};
 pub use worker::{WorkerEnd, run_worker};
 
 /// A thing that holds keys and signs digests with them.

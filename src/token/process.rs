@@ -31,6 +31,8 @@ pub(super) struct Worker {
     pub(super) started: Instant,
     /// Signatures that it has made.
     pub(super) signatures: AtomicU64,
+    /// Its sessions that take work of either lane; 0 until it is ready.
+    pub(super) sessions: AtomicUsize,
     pid: u32,
     child: Mutex<Process>,
     /// Sessions that are to be given up; the feeder tells the worker.
@@ -109,6 +111,7 @@ impl Worker {
             number,
             started: Instant::now(),
             signatures: AtomicU64::new(0),
+            sessions: AtomicUsize::new(0),
             pid: child.id(),
             child: Mutex::new(Process { child, is_reaped: false }),
             discards: Mutex::default(),
@@ -132,6 +135,11 @@ impl Worker {
     /// How many pieces of a lane it holds.
     pub(super) fn held(&self, lane: Lane) -> usize {
         self.count(lane).load(Ordering::Relaxed)
+    }
+
+    /// Sessions that have a piece: a session works on one at a time, and what is held beyond that waits.
+    pub(super) fn busy(&self) -> usize {
+        (self.held(Lane::Interactive) + self.held(Lane::Bulk)).min(self.sessions.load(Ordering::Relaxed))
     }
 
     /// Appends a piece's frame to what is sent next. It is held until its results come or the worker is buried.

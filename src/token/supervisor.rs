@@ -141,6 +141,24 @@ impl SupervisedToken {
         self.shared.signatures.load(Ordering::Relaxed)
     }
 
+    /// The sessions of the workers that sign, and how many of them have work, as far as this process knows: an idle one may still
+    /// be proving itself, and a busy one may just have finished.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        let mut sessions = Sessions::default();
+        for worker in lock(&self.shared.workers).iter().filter(|worker| !worker.is_dead() && worker.signs()) {
+            sessions.open += worker.sessions.load(Ordering::Relaxed);
+            sessions.busy += worker.busy();
+        }
+        sessions
+    }
+
+    /// How many keys are stopped: the token has refused them, and they are asked for nothing until they have proven themselves.
+    #[must_use]
+    pub fn stopped_keys(&self) -> usize {
+        lock(&self.shared.standing).stopped().len()
+    }
+
     /// Takes the PIN latch off, so that the next worker logs in; whether it was on.
     ///
     /// # Errors
@@ -148,6 +166,15 @@ impl SupervisedToken {
     pub fn unlatch(&self) -> io::Result<bool> {
         self.shared.spec.latch.take_off()
     }
+}
+
+/// Sessions of a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sessions {
+    /// Of workers that sign.
+    pub open: usize,
+    /// Those of them that have work.
+    pub busy: usize,
 }
 
 /// How a token is, for those who look after it.

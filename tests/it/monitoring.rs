@@ -19,8 +19,9 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
 use crate::collector::Collector;
+use crate::pki::Pki;
 use crate::shared::processes::wait_until;
-use crate::support::{dev_folder, run, sceau};
+use crate::support::{dev_folder, edit, run, sceau};
 use crate::testdata::read;
 
 const CALLERS_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -38,15 +39,13 @@ struct Watched {
 
 impl Watched {
     fn start(more: &str, log: &str) -> Self {
-        Self::start_with("", more, log)
+        Self::start_in(dev_folder(), more, log)
     }
 
-    /// With keys of `[server]`, and of `[monitoring]` and what comes after it.
-    fn start_with(server: &str, more: &str, log: &str) -> Self {
-        let home = dev_folder();
+    /// In a folder whose configuration a test has changed; `more` are keys of `[monitoring]`, and what comes after it.
+    fn start_in(home: TempDir, more: &str, log: &str) -> Self {
         let config = home.path().join("sceau.toml");
-        let text = read(&config).replace("[server]\n", &format!("[server]\n{server}\n"));
-        fs::write(&config, format!("{text}\n[monitoring]\nlisten = \"127.0.0.1:0\"\n{more}\n")).unwrap();
+        fs::write(&config, format!("{}\n[monitoring]\nlisten = \"127.0.0.1:0\"\n{more}\n", read(&config))).unwrap();
         let mut command = sceau();
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).env("SCEAU_LOG", log);
         command.env("SOFTHSM2_CONF", home.path().join("softhsm2.conf")).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -166,6 +165,9 @@ async fn metrics_count_what_was_signed_refused_and_called() {
     assert_eq!(sum("sceau_items_in_work", &[]), 0.0, "{text}");
     assert!(sum("sceau_token_signatures_total", &["token=\"softhsm\""]) >= 8.0, "{text}");
     assert_eq!(sum("sceau_token_ready", &["token=\"softhsm\""]), 1.0, "{text}");
+    assert!(sum("sceau_token_sessions{", &[]) >= 1.0 && sum("sceau_token_stopped_keys", &[]) == 0.0, "{text}");
+    assert_eq!(sum("sceau_token_sessions_busy", &[]), 0.0, "{text}");
+    assert!(sum("sceau_tls_remaining_seconds", &[]).is_nan(), "in plain text: {text}");
     assert_eq!(sum("sceau_profile_ready", &["profile=\"dcc\"", "type=\"r\""]), 1.0, "{text}");
     let (until, remaining) = (sum("sceau_dsc_not_after", &[]), sum("sceau_dsc_remaining", &[]));
     assert!(until > remaining && remaining > 0.0, "{text}");
@@ -230,7 +232,9 @@ fn readiness_is_of_profiles_that_can_sign() {
 
 #[test]
 fn a_service_that_ends_is_not_ready() {
-    let mut server = Watched::start_with("drain_delay_seconds = 2", "", "warn");
+    let home = dev_folder();
+    edit(&home.path().join("sceau.toml"), "[server]", "[server]\ndrain_delay_seconds = 2");
+    let mut server = Watched::start_in(home, "", "warn");
     assert_eq!(server.get("/readyz").0, 200);
     crate::shared::processes::send("-TERM", server.child.id());
     wait_until("not ready", || server.get("/readyz").0 == 503);
@@ -238,6 +242,25 @@ fn a_service_that_ends_is_not_ready() {
     assert_eq!(server.get("/livez").0, 200);
     // A second signal would end it at once.
     assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn the_ends_of_the_tls_certificate_and_of_the_revocation_list_are_shown() {
+    let home = dev_folder();
+    let (pki, config) = (Pki::new(home.path()), home.path().join("sceau.toml"));
+    pki.revoke(&[], 4000);
+    let tls =
+        "[server.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"ca.pem\"\nclient_crl = \"clients.crl\"";
+    edit(&config, "plain_text_on_loopback = true", "");
+    edit(&config, "[signing]", &format!("{tls}\n\n[signing]"));
+    let caller = "[[caller]]\nname = \"issuer\"\nidentities = [\"dns:issuer.example\"]\nroles = [\"issuer\"]";
+    let server = Watched::start_in(home, caller, "warn");
+    // 4000-12-31T00:00:00Z
+    assert_eq!(server.metric("sceau_client_crl_not_after_timestamp_seconds"), Some(64_092_124_800.0));
+    for remaining in ["sceau_tls_remaining_seconds", "sceau_client_crl_remaining_seconds"] {
+        assert!(server.metric(remaining).unwrap() > 0.0, "{remaining}");
+    }
+    server.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -303,6 +303,9 @@ fn the_command_line_signs_over_tls_at_the_replica_that_answers() {
     changing.hang_up(1);
     let shown = ask(["clock", "show"]);
     assert!(shown.code == Some(0) && shown.stdout.contains("trusted"), "{}{}", shown.stdout, shown.stderr);
+    assert_eq!(ask(["clock", "accept"]).code, Some(0));
+    let log = read(&home.join("log"));
+    assert!(log.lines().any(|line| line.contains("trusts the clock") && line.contains("officer=\"issuer\"")), "{log}");
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub(super) const CALL_SECONDS: &str = "sceau_call_seconds";
 pub(super) const TOKEN_READY: &str = "sceau_token_ready";
 pub(super) const TOKEN_LATCHED: &str = "sceau_token_latched";
 pub(super) const TOKEN_WORKERS: &str = "sceau_token_workers";
+pub(super) const TOKEN_SESSIONS: &str = "sceau_token_sessions";
+pub(super) const TOKEN_SESSIONS_BUSY: &str = "sceau_token_sessions_busy";
+pub(super) const TOKEN_STOPPED_KEYS: &str = "sceau_token_stopped_keys";
 pub(super) const TOKEN_OUTSTANDING: &str = "sceau_token_outstanding_items";
 pub(super) const TOKEN_RESTARTS: &str = "sceau_token_worker_restarts_total";
 pub(super) const TOKEN_SIGNATURES: &str = "sceau_token_signatures_total";
@@ -52,6 +55,10 @@ pub(super) const DSC_NOT_AFTER: &str = "sceau_dsc_not_after_timestamp_seconds";
 pub(super) const DSC_REMAINING: &str = "sceau_dsc_remaining_seconds";
 pub(super) const DSC_ISSUABLE_UNTIL: &str = "sceau_dsc_issuable_until_timestamp_seconds";
 pub(super) const DSC_ISSUABLE_REMAINING: &str = "sceau_dsc_issuable_remaining_seconds";
+pub(super) const TLS_NOT_AFTER: &str = "sceau_tls_not_after_timestamp_seconds";
+pub(super) const TLS_REMAINING: &str = "sceau_tls_remaining_seconds";
+pub(super) const CLIENT_CRL_NOT_AFTER: &str = "sceau_client_crl_not_after_timestamp_seconds";
+pub(super) const CLIENT_CRL_REMAINING: &str = "sceau_client_crl_remaining_seconds";
 pub(super) const PROFILE_READY: &str = "sceau_profile_ready";
 pub(super) const CLOCK_STOPPED: &str = "sceau_clock_stopped";
 pub(super) const BUILD_INFO: &str = "sceau_build_info";
@@ -122,7 +129,8 @@ pub const CATALOGUE: &[Metric] = &[
         &["stage", "lane"],
         SECONDS,
         "Time in a stage. queue: a batch waits for its place; the others are of a slice of 64 items or fewer. prepare: validated and \
-         encoded; token: signed; finish: signatures checked and certificates put together; ledger: claimed, or kept for retries; prepare and finish with the wait for a thread",
+         encoded, in one pass over each item; token: signed; finish: signatures verified and certificates put together, in one pass; ledger: \
+         claimed, or kept for retries; prepare and finish with the wait for a thread",
     ),
     counter(CALLS, Unit::Count, &["rpc", "code"], "Calls that have ended, by gRPC code; CANCELLED where the caller has gone"),
     histogram(
@@ -132,9 +140,32 @@ pub const CATALOGUE: &[Metric] = &[
         SECONDS,
         "Time from a call's head to the end of its answer; a stream's is its life",
     ),
-    gauge(TOKEN_READY, Unit::Count, &["token"], "1 where a worker of the token signs, else 0"),
+    gauge(
+        TOKEN_READY,
+        Unit::Count,
+        &["token"],
+        "1 where a worker of the token signs, else 0: its breaker is open, and it gets no work until a worker's trial signatures verify",
+    ),
     gauge(TOKEN_LATCHED, Unit::Count, &["token"], "1 where a refused PIN keeps the token's workers from logging in, else 0"),
     gauge(TOKEN_WORKERS, Unit::Count, &["token"], "Workers of the token that sign"),
+    gauge(
+        TOKEN_SESSIONS,
+        Unit::Count,
+        &["token"],
+        "Sessions of the token's workers that sign, without those kept for interactive work",
+    ),
+    gauge(
+        TOKEN_SESSIONS_BUSY,
+        Unit::Count,
+        &["token"],
+        "Sessions that have work, as far as the service knows; all of them: the token is the limit",
+    ),
+    gauge(
+        TOKEN_STOPPED_KEYS,
+        Unit::Count,
+        &["token"],
+        "Keys that the token has refused to sign with: their breaker is open, and they get no work until a trial signature verifies",
+    ),
     gauge(TOKEN_OUTSTANDING, Unit::Count, &["token"], "Items that are on their way to the token and not finished"),
     counter(TOKEN_RESTARTS, Unit::Count, &["token"], "Workers of the token that died and were replaced"),
     counter(TOKEN_SIGNATURES, Unit::Count, &["token"], "Signatures that the token has made, proofs for stopped keys among them"),
@@ -154,6 +185,15 @@ pub const CATALOGUE: &[Metric] = &[
         "Until when the DSC signs certificates of the profile's longest duration, in seconds since 1970: a certificate must not outlive its DSC",
     ),
     gauge(DSC_ISSUABLE_REMAINING, Unit::Seconds, &["kid", "profile"], "Seconds until then"),
+    gauge(TLS_NOT_AFTER, Unit::Seconds, &[], "When the service's TLS certificate ends, in seconds since 1970; NaN in plain text"),
+    gauge(TLS_REMAINING, Unit::Seconds, &[], "Seconds until then"),
+    gauge(
+        CLIENT_CRL_NOT_AFTER,
+        Unit::Seconds,
+        &[],
+        "When the first of the callers' revocation lists expires, and with it every connection, in seconds since 1970; NaN without one",
+    ),
+    gauge(CLIENT_CRL_REMAINING, Unit::Seconds, &[], "Seconds until that"),
     gauge(
         PROFILE_READY,
         Unit::Count,

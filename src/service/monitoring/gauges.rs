@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use metrics::{counter, gauge};
 
 use super::catalogue::{
-    BUILD_INFO, CLOCK_STOPPED, DENIALS, DSC_ISSUABLE_REMAINING, DSC_ISSUABLE_UNTIL, DSC_NOT_AFTER, DSC_REMAINING, ITEMS_IN_WORK,
-    ITEMS_WAITING, PROFILE_READY, QUEUE_CAPACITY, QUEUE_FULL, TOKEN_BAD_SIGNATURES, TOKEN_LATCHED, TOKEN_OUTSTANDING,
-    TOKEN_READY, TOKEN_RESTARTS, TOKEN_SIGNATURE_SECONDS, TOKEN_SIGNATURES, TOKEN_WORKERS,
+    BUILD_INFO, CLIENT_CRL_NOT_AFTER, CLIENT_CRL_REMAINING, CLOCK_STOPPED, DENIALS, DSC_ISSUABLE_REMAINING, DSC_ISSUABLE_UNTIL,
+    DSC_NOT_AFTER, DSC_REMAINING, ITEMS_IN_WORK, ITEMS_WAITING, PROFILE_READY, QUEUE_CAPACITY, QUEUE_FULL, TLS_NOT_AFTER,
+    TLS_REMAINING, TOKEN_BAD_SIGNATURES, TOKEN_LATCHED, TOKEN_OUTSTANDING, TOKEN_READY, TOKEN_RESTARTS, TOKEN_SESSIONS,
+    TOKEN_SESSIONS_BUSY, TOKEN_SIGNATURE_SECONDS, TOKEN_SIGNATURES, TOKEN_STOPPED_KEYS, TOKEN_WORKERS,
 };
 use crate::domain::{CertificateType, Lane, NumericDate};
 use crate::service::Live;
 use crate::service::admin::AdminToken;
+use crate::service::tls::LiveTls;
 use crate::sign::{Cause, Outlook, Signer};
 
 /// What is looked at.
@@ -25,6 +27,8 @@ pub struct Sources {
     pub live: Arc<Live>,
     /// The tokens, with the work on its way to them.
     pub tokens: Vec<AdminToken>,
+    /// The service's certificate; nothing in plain text.
+    pub tls: Option<Arc<LiveTls>>,
     /// Whether the service has been told to end: it is not ready from then on.
     pub ending: Arc<AtomicBool>,
 }
@@ -71,6 +75,7 @@ impl Gauges {
         gauge!(QUEUE_CAPACITY, "lane" => Lane::Bulk.name()).set(limits.max_waiting_items_bulk as f64);
         let clock = self.sources.signer.clock();
         gauge!(CLOCK_STOPPED).set(flag(clock.signing_time().is_err()));
+        self.refresh_tls(clock.now());
         self.refresh_dscs(clock.now());
         self.refresh_profiles();
     }
@@ -89,6 +94,21 @@ impl Gauges {
             }
         }
         gone.into_iter().for_each(|(profile, kind)| set_ready(&profile, kind, f64::NAN));
+    }
+
+    fn refresh_tls(&self, now: NumericDate) {
+        let tls = self.sources.tls.as_ref().map(|tls| tls.current());
+        let ends = [
+            ((TLS_NOT_AFTER, TLS_REMAINING), tls.as_ref().map(|tls| tls.not_after())),
+            ((CLIENT_CRL_NOT_AFTER, CLIENT_CRL_REMAINING), tls.as_ref().and_then(|tls| tls.lists_until())),
+        ];
+        for (metrics, end) in ends {
+            match end {
+                Some(end) => set_instant(metrics, &[], end, now),
+                // No alert takes a number that is none.
+                None => [metrics.0, metrics.1].into_iter().for_each(|metric| gauge!(metric).set(f64::NAN)),
+            }
+        }
     }
 
     fn refresh_dscs(&self, now: NumericDate) {
@@ -121,6 +141,10 @@ fn refresh_token(AdminToken { token, station }: &AdminToken) {
     set(TOKEN_READY, flag(token.signs()));
     set(TOKEN_LATCHED, flag(status.is_latched));
     set(TOKEN_WORKERS, signing as f64);
+    let sessions = token.sessions();
+    set(TOKEN_SESSIONS, sessions.open as f64);
+    set(TOKEN_SESSIONS_BUSY, sessions.busy as f64);
+    set(TOKEN_STOPPED_KEYS, token.stopped_keys() as f64);
     set(TOKEN_OUTSTANDING, station.outstanding() as f64);
     set(TOKEN_SIGNATURE_SECONDS, status.signature_time.as_secs_f64());
     let count = |metric: &'static str, value: u64| counter!(metric, "token" => name.clone()).absolute(value);
