@@ -129,6 +129,9 @@ pub(super) fn late() -> LedgerError {
 
 impl BatchContext {
     /// The certificate of an item that was signed before, byte for byte, if this is the same item.
+    ///
+    /// It is made from the payload by today's rules and issuer: where a reload has changed those, an honest retry is refused. That
+    /// is the safe side, for the certificate is out already, and it passes with what is kept.
     pub(super) fn replay(&self, item: &BatchItem, kept: Kept, left: Duration) -> Result<Certificate, Faults> {
         let taken = |what: &str| {
             let left = left.as_secs();
