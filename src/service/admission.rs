@@ -14,7 +14,8 @@ use tonic::Status;
 
 use super::status;
 use crate::domain::{CallerId, Lane};
-use lane::{LaneLimits, LaneQueue, Refusal, Waiting};
+pub(super) use lane::Waiting;
+use lane::{LaneLimits, LaneQueue, Refusal};
 
 /// What one call may ask, and how much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

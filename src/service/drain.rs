@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Drain {
     /// How long new calls are still taken after health says NOT_SERVING: load balancers need a moment to see it.
     pub delay: Duration,
-    /// How long calls in work may take after that: a batch's signatures, with room. A stream or a health watch that its caller
-    /// leaves open would never end by itself.
+    /// How long calls in work may take after that: a batch's signatures, with room. A health watch that its caller leaves open
+    /// would never end by itself, nor a stream whose caller does not read.
     pub limit: Duration,
 }
 

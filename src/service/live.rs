@@ -26,8 +26,8 @@ pub struct LiveSettings {
     pub limits: Limits,
 }
 
-/// The settings in force. A change swaps one pointer, so that what belongs together comes together; a call takes each of them at
-/// the moment when it needs it, and calls in work keep what they have taken.
+/// The settings in force. A change swaps one pointer, so that what belongs together comes together; a call, and each chunk of a
+/// stream, takes those of its moment, and batches in work keep what they began with.
 pub struct Live {
     settings: ArcSwap<InForce>,
     admission: Admission,

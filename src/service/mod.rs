@@ -18,6 +18,7 @@ pub mod proto;
 mod server;
 mod signer;
 mod status;
+mod stream;
 pub mod tls;
 
 pub use admission::Limits;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::transport::{Error, Server};
 
 use super::access::Guard;
@@ -60,8 +61,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves gRPC on a listener: the signer, administration, health and reflection, each call to those who may make it. When
-/// `shutdown` is ready, health says NOT_SERVING, after [`Drain::delay`] no new call is taken, and those that are in work are
-/// answered, within [`Drain::limit`].
+/// `shutdown` is ready, health says NOT_SERVING, after [`Drain::delay`] no new call and no new chunk of a stream is taken, and what
+/// is in work is answered, within [`Drain::limit`].
 ///
 /// # Errors
 /// Where the transport fails.
@@ -78,7 +79,8 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
     // grpcurl before 1.8.8, and Python's grpcio-reflection, know only this one.
     let reflection_v1alpha = reflection().build_v1alpha().expect("the descriptors are those that the build compiled");
     let limits = *parts.live.limits();
-    let signer = SignerServer::new(SignerService::new(&parts))
+    let (close, is_closing) = watch::channel(false);
+    let signer = SignerServer::new(SignerService::new(&parts, is_closing))
         .max_decoding_message_size(limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
     let (end_admin, admin_ends) = tokio::sync::oneshot::channel::<()>();
@@ -96,6 +98,8 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
     let shutdown = async move {
         health.run(shutdown).await;
         tokio::time::sleep(delay).await;
+        // A stream would go on as long as its caller has chunks.
+        close.send_replace(true);
         let _ = drain.send(());
     };
     let connections = listener::incoming(listener, parts.tls, limits.max_connections);

@@ -4,24 +4,24 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, sleep};
-use tonic::{Request, Response, Status, Streaming};
-use tracing::Instrument;
-use zeroize::Zeroizing;
+use futures_util::Stream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
-use super::access::{Caller, PersonDemand, caller_of};
+use super::access::{Caller, Pass, PersonDemand, pass_of};
+use super::admission;
 use super::convert::{self, Intake};
 use super::deadline::deadline_of;
 use super::monitoring::{self, RequestId, Waiting};
+use super::person::Person;
 use super::proto::v1;
 use super::proto::v1::signer_server;
+use super::stream;
 use super::{Live, Parts, status};
-use crate::domain::CertificateTypes;
-use crate::sign::{BatchRequest, Permits, Signer};
-
-/// How many chunks of one stream are worked on at the same time: enough that the token never waits for the network.
-const CHUNKS_IN_FLIGHT: usize = 3;
+use crate::domain::{CertificateTypes, Lane};
+use crate::sign::{BatchRequest, Permits, Profile, Signer};
 
 /// A stream whose caller's quota comes back later than this is ended; sooner, it is held back.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
@@ -31,20 +31,28 @@ const LONGEST_HOLD: Duration = Duration::from_secs(30);
 pub(super) struct SignerService {
     signer: Arc<Signer>,
     live: Arc<Live>,
+    is_closing: watch::Receiver<bool>,
 }
 
-/// Who makes a call, and how long its answer is of use.
+/// Who makes a call, and how long its answer is of use. All else is asked anew for each chunk of a stream: a right that is
+/// taken away ends with the chunk that has it.
 #[derive(Clone)]
-struct Call {
-    caller: Arc<Caller>,
-    /// What says which person is behind it, where the caller's calls bring one.
-    jwt: Option<Zeroizing<String>>,
-    deadline: Option<Instant>,
+pub(super) struct Call {
+    pass: Pass,
+    /// What may say which person is behind it.
+    metadata: MetadataMap,
+    pub(super) deadline: Option<Instant>,
     /// Its name in logs and on record.
     request: Arc<str>,
 }
 
 impl Call {
+    fn new(metadata: MetadataMap, extensions: &Extensions) -> Result<Self, Status> {
+        let (pass, deadline) = (pass_of(extensions)?, deadline_of(&metadata, Instant::now()));
+        let request = extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+        Ok(Self { pass, deadline, metadata, request: request.into() })
+    }
+
     /// What is left of the deadline.
     fn patience(&self) -> Result<Option<Duration>, Status> {
         let left = |deadline: Instant| deadline.checked_duration_since(Instant::now()).ok_or_else(status::too_late);
@@ -52,65 +60,81 @@ impl Call {
     }
 }
 
-/// Who is behind a call.
-struct Behind {
-    /// Nothing where the call brings nobody.
-    pseudonym: Option<Arc<str>>,
-    types: CertificateTypes,
-}
-
 /// What to do when the lane is full, or the caller's quota is used up.
 #[derive(Clone, Copy)]
-enum WhenFull {
+pub(super) enum WhenFull {
     Refuse,
     Wait,
 }
 
+/// A batch that is let in and waits for its turn.
+pub(super) struct Admitted {
+    caller: Arc<Caller>,
+    person: Option<Person>,
+    request: Arc<str>,
+    profile: Arc<Profile>,
+    lane: Lane,
+    options: v1::SignOptions,
+    items: Vec<v1::Item>,
+    deadline: Option<Instant>,
+    turn: admission::Waiting,
+    queued: Waiting,
+}
+
 impl SignerService {
-    pub(super) fn new(parts: &Parts) -> Self {
-        Self { signer: Arc::clone(&parts.signer), live: Arc::clone(&parts.live) }
+    /// The service, until `is_closing` says that no more chunks are taken.
+    pub(super) fn new(parts: &Parts, is_closing: watch::Receiver<bool>) -> Self {
+        Self { signer: Arc::clone(&parts.signer), live: Arc::clone(&parts.live), is_closing }
     }
 
-    async fn sign(
+    /// Lets a batch in, after all that may speak against it.
+    pub(super) async fn admit(
         &self,
         call: &Call,
         request: v1::SignBatchRequest,
         when_full: WhenFull,
-    ) -> Result<v1::SignBatchResponse, Status> {
-        let (lane, count, caller) = (convert::lane(request.lane()), request.items.len(), &call.caller);
-        let options = request.options.unwrap_or_default();
+    ) -> Result<Admitted, Status> {
+        let (lane, count) = (convert::lane(request.lane()), request.items.len());
+        let caller = call.pass.caller()?;
         let profile = self.live.profile(&request.profile)?;
         check_size(count, self.live.limits().max_batch_items)?;
-        caller.check(&profile.name, lane, count).inspect_err(|refusal| note_refusal(caller, refusal))?;
-        let person = self.person(call).await.inspect_err(|refusal| note_refusal(caller, refusal))?;
+        caller.check(&profile.name, lane, count).inspect_err(|refusal| note_refusal(&caller, refusal))?;
+        let person = self.person(call, &caller).await.inspect_err(|refusal| note_refusal(&caller, refusal))?;
         self.signer.clock().signing_time().map_err(|stopped| status::clock_stopped(&stopped))?;
         let admission = self.live.admission();
         monitoring::note_batch(caller.id(), &profile, lane, count);
         let queued = Waiting::begin(lane, count);
-        let waiting = match when_full {
+        let turn = match when_full {
             WhenFull::Refuse => {
-                let waiting = admission.enter(lane, caller.id(), count, call.patience()?).inspect_err(|_| queued.refused())?;
-                self.take_quota(caller, count)?;
-                waiting
+                let turn = admission.enter(lane, caller.id(), count, call.patience()?).inspect_err(|_| queued.refused())?;
+                self.take_quota(&caller, count)?;
+                turn
             }
             WhenFull::Wait => {
-                self.wait_for_quota(caller, count).await?;
+                self.wait_for_quota(&caller, count).await?;
                 admission.enter_whenever(lane, caller.id(), count)
             }
         };
-        let _place = waiting.place().await.ok_or_else(status::closing)?;
-        call.patience()?;
+        let v1::SignBatchRequest { options, items, .. } = request;
+        let (options, deadline, request) = (options.unwrap_or_default(), call.deadline, Arc::clone(&call.request));
+        Ok(Admitted { caller, person, request, profile, lane, options, items, deadline, turn, queued })
+    }
+
+    /// Has a batch signed when it is its turn.
+    pub(super) async fn work(&self, admitted: Admitted) -> Result<v1::SignBatchResponse, Status> {
+        let Admitted { caller, person, request, profile, lane, options, items, deadline, turn, queued } = admitted;
+        let _place = turn.place().await.ok_or_else(status::closing)?;
         let _in_work = queued.admitted();
-        let (items, results) = Intake::new(request.items).split();
+        let (items, results) = Intake::new(items).split();
         let batch = BatchRequest {
             caller: caller.id().clone(),
-            person: person.pseudonym,
-            request: Arc::clone(&call.request),
+            person: person.as_ref().map(|person| person.pseudonym.as_str().into()),
+            request,
             profile: Arc::clone(&profile),
             lane,
             validate_only: options.validate_only,
-            permits: Permits { caller: caller.types(), person: person.types },
-            deadline: call.deadline,
+            permits: Permits { caller: caller.types(), person: person.map_or(CertificateTypes::ANY, |person| person.types) },
+            deadline,
             items,
         };
         let outcomes = self.signer.sign_batch(batch).await;
@@ -118,32 +142,25 @@ impl SignerService {
         Ok(results.answer(outcomes, options.want_cose))
     }
 
-    fn call<T>(&self, request: &Request<T>) -> Result<Call, Status> {
-        let caller = caller_of(request)?;
-        let jwt = match self.live.person() {
-            Some(verifier) if caller.person() != PersonDemand::None => verifier
-                .jwt_of(request.metadata())
-                .map_err(Status::from)
-                .inspect_err(|refusal| note_refusal(&caller, refusal))?
-                .map(|jwt| Zeroizing::new(jwt.to_owned())),
-            _ => None,
-        };
-        let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
-        Ok(Call { caller, jwt, deadline: deadline_of(request.metadata(), Instant::now()), request: id.into() })
-    }
-
-    /// The person behind a call, and the types that it may issue. A chunk of a stream is asked as its call was: a JWT ends.
-    async fn person(&self, call: &Call) -> Result<Behind, Status> {
-        match (&call.jwt, self.live.person(), call.caller.person()) {
-            (Some(jwt), Some(verifier), _) => {
+    /// The person behind a call, where its caller's calls have one.
+    async fn person(&self, call: &Call, caller: &Caller) -> Result<Option<Person>, Status> {
+        let demand = caller.person();
+        if demand == PersonDemand::None {
+            return Ok(None);
+        }
+        let nobody =
+            || status::denied("caller.person", "this caller's calls bring the JWT of a person, and none can be verified here");
+        let verifier = self.live.person().ok_or_else(nobody)?;
+        match verifier.jwt_of(&call.metadata)? {
+            Some(jwt) => {
                 let person = verifier.verify(jwt, self.live.now()).await?;
-                tracing::debug!(caller = call.caller.id().as_str(), person = %person.pseudonym, "person known");
-                Ok(Behind { pseudonym: Some(person.pseudonym.as_str().into()), types: person.types })
+                tracing::debug!(caller = caller.id().as_str(), person = %person.pseudonym, "person known");
+                Ok(Some(person))
             }
-            (_, _, PersonDemand::Required) => {
+            None if demand == PersonDemand::Required => {
                 Err(status::denied("caller.person", "this caller's calls bring the JWT of a person, and this one has none"))
             }
-            _ => Ok(Behind { pseudonym: None, types: CertificateTypes::ANY }),
+            None => Ok(None),
         }
     }
 
@@ -185,11 +202,21 @@ fn note_refusal(caller: &Caller, refusal: &Status) {
     monitoring::denied(&rule);
 }
 
+/// The result of work that ends with the deadline at the latest.
+pub(super) async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, work).await.unwrap_or_else(|_| Err(status::too_late())),
+        None => work.await,
+    }
+}
+
 #[tonic::async_trait]
 impl signer_server::Signer for SignerService {
     async fn sign_batch(&self, request: Request<v1::SignBatchRequest>) -> Result<Response<v1::SignBatchResponse>, Status> {
-        let call = self.call(&request)?;
-        self.sign(&call, request.into_inner(), WhenFull::Refuse).await.map(Response::new)
+        let (metadata, extensions, request) = request.into_parts();
+        let call = Call::new(metadata, &extensions)?;
+        let admitted = self.admit(&call, request, WhenFull::Refuse).await?;
+        self.work(admitted).await.map(Response::new)
     }
 
     type SignStreamStream = Pin<Box<dyn Stream<Item = Result<v1::SignBatchResponse, Status>> + Send>>;
@@ -198,12 +225,9 @@ impl signer_server::Signer for SignerService {
         &self,
         request: Request<Streaming<v1::SignBatchRequest>>,
     ) -> Result<Response<Self::SignStreamStream>, Status> {
-        let (service, call) = (self.clone(), self.call(&request)?);
-        let answers = request.into_inner().map(move |chunk| {
-            let (service, call) = (service.clone(), call.clone());
-            async move { service.sign(&call, chunk?, WhenFull::Wait).instrument(monitoring::chunk()).await }
-        });
-        Ok(Response::new(Box::pin(answers.buffered(CHUNKS_IN_FLIGHT))))
+        let (metadata, extensions, chunks) = request.into_parts();
+        let call = Call::new(metadata, &extensions)?;
+        Ok(Response::new(Box::pin(stream::answers(self.clone(), call, chunks, self.is_closing.clone()))))
     }
 
     async fn list_signing_certificates(

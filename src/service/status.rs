@@ -28,8 +28,16 @@ pub(super) fn exhausted(message: &str, delay: Duration) -> Status {
 
 /// Something that this caller may not ask for. `rule` names what forbids it.
 pub(super) fn denied(rule: &str, message: &str) -> Status {
-    let details = ErrorDetails::with_error_info(rule, DOMAIN, HashMap::new());
-    Status::with_error_details(Code::PermissionDenied, format!("{message} (rule {rule})"), details)
+    Status::with_error_details(Code::PermissionDenied, format!("{message} (rule {rule})"), of_rule(rule))
+}
+
+/// Somebody who is not known, or not any more.
+pub(super) fn unauthenticated(rule: &str, message: &str) -> Status {
+    Status::with_error_details(Code::Unauthenticated, format!("{message} (rule {rule})"), of_rule(rule))
+}
+
+fn of_rule(rule: &str) -> ErrorDetails {
+    ErrorDetails::with_error_info(rule, DOMAIN, HashMap::new())
 }
 
 /// The rule that an error names.
@@ -46,7 +54,7 @@ pub(super) fn spent(spent: &Spent) -> Status {
 
 /// The call's deadline is over.
 pub(super) fn too_late() -> Status {
-    Status::deadline_exceeded("the call's deadline is over; nothing of it was signed that is not in an answer")
+    Status::deadline_exceeded("the call's deadline is over; the same item_ids again are safe, whatever became of them")
 }
 
 /// When the issuer's keys are asked for again.
@@ -68,9 +76,13 @@ fn rule(error: &PersonError) -> ErrorDetails {
     ErrorDetails::with_error_info(error.rule(), DOMAIN, HashMap::new())
 }
 
+/// When a service that is ending is there again, or the connection leads to another instance.
+const CLOSING_DELAY: Duration = Duration::from_secs(1);
+
 /// The service is ending.
 pub(super) fn closing() -> Status {
-    Status::unavailable("the service is ending; another instance, or this one in a moment, will take the batch")
+    let message = "the service is ending; another instance, or this one in a moment, will take the batch";
+    Status::with_error_details(Code::Unavailable, message, ErrorDetails::with_retry_info(Some(CLOSING_DELAY)))
 }
 
 /// The clock is not to be trusted; waiting is of no use, an operator has to look.

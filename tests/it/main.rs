@@ -35,6 +35,7 @@ mod service;
 mod shared;
 mod ship;
 mod softhsm;
+mod streams;
 mod support;
 mod testdata;
 mod vectors;

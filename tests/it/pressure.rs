@@ -269,6 +269,35 @@ async fn what_was_taken_before_the_end_is_answered() {
     assert_eq!((answered, server.child.wait().unwrap().code()), (20, Some(0)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_without_end_hears_of_every_chunk_that_was_taken_before_the_end() {
+    let home = dev_folder();
+    let mut server = Served::start(home.path());
+    let batches = Batches::of(home.path());
+    let mut client = SignerClient::connect(server.endpoint.clone()).await.unwrap();
+    let chunks = tokio_stream::iter(std::iter::repeat_with(move || batches.next(20)));
+    let mut answers = client.sign_stream(chunks).await.unwrap().into_inner();
+    let mut answered = 0;
+    let end = loop {
+        match tokio::time::timeout(BOUND, answers.message()).await.unwrap() {
+            Ok(answer) => {
+                let answer = answer.expect("the service ends it with a status");
+                assert!(all_signed(&answer), "{answer:?}");
+                assert_eq!(answer.results[0].item_id, format!("item-{answered}-0"));
+                answered += 1;
+            }
+            Err(status) => break status,
+        }
+        if answered == 10 {
+            send("-TERM", server.child.id());
+        }
+    };
+    assert!(answered >= 10 && end.code() == Code::Unavailable, "{answered} {end:?}");
+    assert!(end.get_details_retry_info().and_then(|info| info.retry_delay).is_some(), "{end:?}");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert!(!read(&home.path().join("log")).contains("calls are still open after the shutdown"));
+}
+
 #[test]
 fn the_command_line_signs_over_tls_at_the_replica_that_answers() {
     let changing = Changing::start();

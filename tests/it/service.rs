@@ -433,26 +433,26 @@ async fn with_token(fault: Fault) -> Vec<v1::Result> {
 
 /// Signs only while its gate is open.
 #[derive(Debug)]
-struct Gated {
+pub(crate) struct Gated {
     keys: Arc<SoftwareToken>,
     gate: tokio::sync::watch::Sender<bool>,
     asked: tokio::sync::Notify,
 }
 
 impl Gated {
-    fn new(keys: Arc<SoftwareToken>) -> Self {
+    pub(crate) fn new(keys: Arc<SoftwareToken>) -> Self {
         Self { keys, gate: tokio::sync::watch::Sender::new(true), asked: tokio::sync::Notify::new() }
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         self.gate.send_replace(false);
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         self.gate.send_replace(true);
     }
 
-    async fn wait_until_asked(&self) {
+    pub(crate) async fn wait_until_asked(&self) {
         self.asked.notified().await;
     }
 }

@@ -121,6 +121,11 @@ impl Peer {
             Self::Certificate(_, chain) => chain.check(now),
         }
     }
+
+    /// The same as one text.
+    pub(super) fn names(&self, between: &str) -> String {
+        self.identities().iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+    }
 }
 
 #[cfg(test)]

@@ -125,17 +125,17 @@ pub(super) enum NotAllowed {
     },
 }
 
-/// A call as the log has it: what a stranger asks for is not written there.
-pub(super) fn name_of(path: &str) -> &'static str {
-    CALLS.iter().find(|(call, _)| *call == path).map_or("other", |(call, _)| call)
+impl Roles {
+    /// The path of a call as it stands in the table, where a caller with these roles may make it.
+    pub(super) fn may_call(self, path: &str) -> Result<&'static str, NotAllowed> {
+        let (path, wanted) = CALLS.iter().find(|(call, _)| *call == path).ok_or(NotAllowed::Unknown)?;
+        if self.has_any_of(*wanted) { Ok(path) } else { Err(NotAllowed::Role { wanted: *wanted, has: self }) }
+    }
 }
 
-impl Roles {
-    /// Whether a caller with these roles may make a call.
-    pub(super) fn may_call(self, path: &str) -> Result<(), NotAllowed> {
-        let (_, wanted) = CALLS.iter().find(|(call, _)| *call == path).ok_or(NotAllowed::Unknown)?;
-        if self.has_any_of(*wanted) { Ok(()) } else { Err(NotAllowed::Role { wanted: *wanted, has: self }) }
-    }
+/// The path of a call as it stands in the table; what a stranger writes there is no text for a log.
+pub(super) fn known(path: &str) -> Option<&'static str> {
+    CALLS.iter().map(|(call, _)| *call).find(|call| *call == path)
 }
 
 #[cfg(test)]
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_call_is_for_its_roles_and_an_unknown_one_for_nobody() {
         let (issuer, officer) = (Roles::of(&[Role::Issuer]), Roles::of(&[Role::Officer]));
-        assert_eq!(issuer.may_call("/sceau.v1.Signer/SignBatch"), Ok(()));
+        assert_eq!(issuer.may_call("/sceau.v1.Signer/SignBatch"), Ok("/sceau.v1.Signer/SignBatch"));
         let refused = officer.may_call("/sceau.v1.Signer/SignBatch").unwrap_err();
         assert_eq!(refused.to_string(), "the call is for the role issuer; the caller has officer");
         assert_eq!(ANYBODY.may_call("/sceau.v1.Signer/SignAnything"), Err(NotAllowed::Unknown));
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn a_path_that_is_no_call_is_not_repeated() {
-        assert_eq!(name_of("/sceau.v1.Signer/SignBatch"), "/sceau.v1.Signer/SignBatch");
-        assert_eq!(name_of("/sceau.v1.Signer/Patient-4711"), "other");
+        assert_eq!(known("/sceau.v1.Signer/SignBatch"), Some("/sceau.v1.Signer/SignBatch"));
+        assert_eq!(known("/sceau.v1.Signer/Patient-4711"), None);
     }
 
     #[test]

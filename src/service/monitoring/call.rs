@@ -164,9 +164,6 @@ impl HttpBody for SeenBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let seen = &mut *self;
-        let span = seen.call.as_ref().map_or_else(Span::none, |call| call.span.clone());
-        // A stream's work is done here.
-        let _entered = span.enter();
         let polled = Pin::new(&mut seen.body).poll_frame(cx);
         let code = match &polled {
             Poll::Pending => None,
