@@ -1,16 +1,75 @@
 //! How long a caller waits: the `grpc-timeout` of a call.
 
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::Instant;
-use tonic::metadata::MetadataMap;
+use tokio::time::{Instant, timeout_at};
+use tonic::Extensions;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+use tower::{Layer, Service};
 
-/// When a call's answer is of no use any more; nothing where the caller set no deadline.
+use super::status;
+
+/// When a call's answer is of no use any more.
+#[derive(Clone, Copy, Debug)]
+struct Deadline(Instant);
+
+/// The deadline of a call, where its caller set one.
+pub(super) fn deadline_of(extensions: &Extensions) -> Option<Instant> {
+    extensions.get().map(|Deadline(at)| *at)
+}
+
+/// Ends calls with DEADLINE_EXCEEDED. tonic has a timer of its own for each call, which says CANCELLED and drops what is around
+/// the call; it is begun after ours and looked at after ours, so ours comes first. The time begins with the call's head: a
+/// batch that takes long to arrive has less left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DeadlineLayer;
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = InTime<S>;
+
+    fn layer(&self, inner: S) -> InTime<S> {
+        InTime { inner }
+    }
+}
+
+/// A server whose calls end in time, up to the head of the answer: a stream looks after itself from there.
+#[derive(Clone, Debug)]
+pub(super) struct InTime<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for InTime<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let Some(at) = read(request.headers(), Instant::now()) else { return Box::pin(self.inner.call(request)) };
+        request.extensions_mut().insert(Deadline(at));
+        let answer = timeout_at(at, self.inner.call(request));
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Ok(status::too_late().into_http())) })
+    }
+}
+
+/// The instant that a call's head names.
 ///
 /// # Source
 /// gRPC over HTTP/2: `grpc-timeout` is 1 to 8 digits and a unit, one of H M S m u n.
-pub(super) fn deadline_of(metadata: &MetadataMap, now: Instant) -> Option<Instant> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+fn read(headers: &HeaderMap, now: Instant) -> Option<Instant> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
     now.checked_add(parse(text)?)
 }
 

@@ -10,6 +10,7 @@ use tonic::transport::{Error, Server};
 
 use super::access::Guard;
 use super::admin::{self, AdminSocket, AdminToken};
+use super::deadline::DeadlineLayer;
 use super::drain::Drain;
 use super::health::HealthWatch;
 use super::monitoring::CallLayer;
@@ -110,6 +111,7 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         // Outermost, so that what the guard refuses is seen as well.
         .layer(CallLayer::new())
+        .layer(DeadlineLayer)
         .layer(Guard::new(parts.live))
         .add_service(health_service)
         .add_service(reflection_v1)

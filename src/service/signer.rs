@@ -48,9 +48,8 @@ pub(super) struct Call {
 
 impl Call {
     fn new(metadata: MetadataMap, extensions: &Extensions) -> Result<Self, Status> {
-        let (pass, deadline) = (pass_of(extensions)?, deadline_of(&metadata, Instant::now()));
         let request = extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
-        Ok(Self { pass, deadline, metadata, request: request.into() })
+        Ok(Self { pass: pass_of(extensions)?, metadata, deadline: deadline_of(extensions), request: request.into() })
     }
 
     /// What is left of the deadline.

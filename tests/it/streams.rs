@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use sceau::domain::time::FixedClock;
 use sceau::service::access::{CallerSettings, PersonDemand, Role, Roles};
 use sceau::service::person::{KeySource, PersonSettings};
@@ -181,4 +183,33 @@ async fn at_the_end_a_stream_answers_what_is_in_work_and_says_where_to_go() {
     let end = open.next().await.unwrap_err();
     assert_eq!(end.code(), Code::Unavailable, "{end:?}");
     assert!(end.get_details_retry_info().unwrap().retry_delay.is_some());
+}
+
+/// A client of HTTP/2 that keeps no time itself, as tonic's does.
+fn timeless(endpoint: &str) -> SignerClient<Timeless> {
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    SignerClient::with_origin(client, endpoint.parse().unwrap())
+}
+
+type Timeless = hyper_util::client::legacy::Client<HttpConnector, tonic::body::Body>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_or_a_stream_past_its_deadline_says_so_and_has_its_request_id() {
+    let keys = Arc::new(SoftwareToken::with_keys(1));
+    let dscs = issue(&keys, &[TestDsc::default()]);
+    let gate = Arc::new(Gated::new(Arc::clone(&keys)));
+    let server =
+        LocalServer::start(signer(Arc::clone(&gate) as Arc<dyn Token>, &keys, dscs, settings()), Limits::default()).await;
+    gate.close();
+    let mut client = timeless(&server.endpoint);
+    let mut request = Request::new(chunk("a", 3));
+    request.metadata_mut().insert("grpc-timeout", "100m".parse().unwrap());
+    request.metadata_mut().insert("x-request-id", "the-call".parse().unwrap());
+    let late = client.sign_batch(request).await.unwrap_err();
+    assert_eq!(late.code(), Code::DeadlineExceeded, "{late:?}");
+    assert_eq!(late.metadata().get("x-request-id").unwrap(), "the-call");
+    let mut request = Request::new(tokio_stream::iter([chunk("b", 3)]));
+    request.metadata_mut().insert("grpc-timeout", "100m".parse().unwrap());
+    let mut answers = client.sign_stream(request).await.unwrap().into_inner();
+    assert_eq!(answers.message().await.unwrap_err().code(), Code::DeadlineExceeded);
 }
