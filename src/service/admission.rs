@@ -2,10 +2,12 @@
 //!
 //! A lane works on so many items at a time as keep the tokens busy; the others wait here, where their order can still be chosen.
 //! The caller with the least in work is next, so a caller with one batch does not wait behind another's thousand. Past the bound
-//! of items, or of time, a call is refused at once, with the time after which it is worth coming again.
+//! of items, or of time, a call is refused at once, with the time after which it is worth coming again; a chunk of a stream is held
+//! back before it counts. A caller has its share of a lane also where others have filled it.
 
 mod lane;
 mod pace;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use super::status;
 use crate::domain::{CallerId, Lane};
 pub(super) use lane::Waiting;
 use lane::{LaneLimits, LaneQueue, Refusal};
+pub(super) use streams::OpenStream;
+use streams::{STREAMS_A_CALLER, Streams};
 
 /// What one call may ask, and how much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,16 @@ impl Default for Limits {
 pub(super) struct Admission {
     interactive: Arc<LaneQueue>,
     bulk: Arc<LaneQueue>,
+    streams: Streams,
+}
+
+/// How much room an item has in the bounds of a lane, in bytes: ten times a payload. So they bound memory too: 80 MiB where
+/// 20,000 items may wait.
+const BYTES_AN_ITEM: usize = 4_096;
+
+/// What a batch counts for in a lane: its items, or as many more as its bytes take the room of.
+pub(super) fn load(items: usize, bytes: usize) -> usize {
+    items.max(bytes.div_ceil(BYTES_AN_ITEM))
 }
 
 /// Items in work beyond which no token gets faster: a network HSM of 64 sessions has 2,000 in its pieces.
@@ -65,6 +79,7 @@ impl Admission {
         Self {
             interactive: LaneQueue::new(Self::lane_limits(limits, Lane::Interactive)),
             bulk: LaneQueue::new(Self::lane_limits(limits, Lane::Bulk)),
+            streams: Streams::default(),
         }
     }
 
@@ -82,20 +97,24 @@ impl Admission {
         LaneLimits { max_items, max_wait, max_in_work: WORK_AT_LEAST.max(2 * limits.max_batch_items) }
     }
 
-    /// Takes a batch into its lane's queue, or refuses it at once. `patience` is what is left of the caller's deadline.
-    pub(super) fn enter(
-        &self,
-        lane: Lane,
-        caller: &CallerId,
-        items: usize,
-        patience: Option<Duration>,
-    ) -> Result<Waiting, Status> {
-        self.queue(lane).enter(caller, items, patience).map_err(|refusal| refused(&refusal))
+    /// Refuses a batch of such a [`load`] for which its lane has no room. `patience` is what is left of the caller's deadline.
+    pub(super) fn check(&self, lane: Lane, caller: &CallerId, load: usize, patience: Option<Duration>) -> Result<(), Status> {
+        self.queue(lane).check(caller, load, patience).map_err(|refusal| refused(&refusal))
     }
 
-    /// The same for a chunk of a stream, whatever is there: a stream is held back, not refused.
-    pub(super) fn enter_whenever(&self, lane: Lane, caller: &CallerId, items: usize) -> Waiting {
-        self.queue(lane).enter_whenever(caller, items)
+    /// Takes a batch into its lane's queue.
+    pub(super) fn enter(&self, lane: Lane, caller: &CallerId, load: usize) -> Waiting {
+        self.queue(lane).enter(caller, load)
+    }
+
+    /// The same for a chunk of a stream, when its caller has room for it: a stream is held back, not refused.
+    pub(super) async fn enter_within_share(&self, lane: Lane, caller: &CallerId, load: usize) -> Waiting {
+        self.queue(lane).enter_within_share(caller, load).await
+    }
+
+    /// One more stream of a caller, unless it has too many.
+    pub(super) fn open_stream(&self, caller: &CallerId) -> Result<OpenStream, Status> {
+        self.streams.open(caller).ok_or_else(|| status::too_many_streams(STREAMS_A_CALLER))
     }
 
     const fn queue(&self, lane: Lane) -> &Arc<LaneQueue> {

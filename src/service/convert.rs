@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use bytes::BytesMut;
+
 use super::monitoring::Tally;
 use super::proto::v1;
 use super::status;
-use crate::domain::{Fault, Faults, ItemId, Lane, NumericDate, Rule};
+use crate::domain::{Fault, Faults, ItemId, Lane, NumericDate, Rule, Rulebook};
 use crate::sign::{BatchItem, Certificate, ItemError, ItemOutcome, SigningKey};
 
 /// The items of a request: the well-formed ones for the signer, and a place for every one.
@@ -19,25 +21,40 @@ pub struct Intake {
 enum Place {
     /// Goes to the signer.
     Accepted { item_id: String },
-    /// Is refused for its `item_id`.
+    /// Is refused for its `item_id`, or its size.
     Refused { item_id: String, fault: Fault },
 }
 
 impl Intake {
-    /// Checks the references; all copies of a repeated one are refused, for nobody could tell which is meant.
+    /// Checks the references; all copies of a repeated one are refused, for nobody could tell which is meant. A payload that is
+    /// too large is let go of at once, and the others are taken out of the message that they came in.
     #[must_use]
-    pub fn new(items: Vec<v1::Item>) -> Self {
+    pub fn new(items: Vec<v1::Item>, rulebook: &Rulebook) -> Self {
         let mut copies: HashMap<&str, usize> = HashMap::with_capacity(items.len());
         for item in &items {
             *copies.entry(&item.item_id).or_default() += 1;
         }
-        let checked: Vec<Result<ItemId, Fault>> =
-            items.iter().map(|item| check_item_id(&item.item_id, copies[item.item_id.as_str()])).collect();
+        let check = |item: &v1::Item| {
+            let id = check_item_id(&item.item_id, copies[item.item_id.as_str()])?;
+            rulebook.check_size(item.payload_json.len()).map(|()| id)
+        };
+        let checked: Vec<Result<ItemId, Fault>> = items.iter().map(check).collect();
         let mut intake = Self { items: Vec::with_capacity(items.len()), places: Vec::with_capacity(items.len()) };
         for (item, checked) in items.into_iter().zip(checked) {
             intake.take(item, checked);
         }
+        intake.detach();
         intake
+    }
+
+    /// Copies the payloads into one block of their own: a slice of the message would keep all of it, and whatever else its
+    /// sender put there.
+    fn detach(&mut self) {
+        let mut block = BytesMut::with_capacity(self.items.iter().map(|item| item.payload.len()).sum());
+        for item in &mut self.items {
+            block.extend_from_slice(&item.payload);
+            item.payload = block.split().freeze();
+        }
     }
 
     fn take(&mut self, item: v1::Item, checked: Result<ItemId, Fault>) {
@@ -137,6 +154,11 @@ fn message(certificate: Certificate, want_cose: bool) -> v1::Certificate {
     }
 }
 
+/// What the caller has put into items, in bytes.
+pub(super) fn bytes(items: &[v1::Item]) -> usize {
+    items.iter().map(|item| item.item_id.len() + item.payload_json.len()).sum()
+}
+
 /// The lane of a request; interactive where none is named.
 pub(super) fn lane(lane: v1::Lane) -> Lane {
     match lane {
@@ -161,14 +183,23 @@ pub(super) fn signing_certificate(key: &SigningKey) -> v1::SigningCertificate {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
     use super::*;
+    use crate::domain::{RuleSet, ValueSets};
+
+    fn rulebook() -> Rulebook {
+        Rulebook { rules: RuleSet::ALL, value_sets: Arc::new(ValueSets::builtin()), max_payload_bytes: 100 }
+    }
 
     fn item(item_id: &str) -> v1::Item {
         v1::Item { item_id: item_id.to_owned(), payload_json: b"{}".as_slice().into(), expires_at: None }
     }
 
     fn rules(ids: &[&str]) -> Vec<Option<Rule>> {
-        let intake = Intake::new(ids.iter().map(|id| item(id)).collect());
+        let intake = Intake::new(ids.iter().map(|id| item(id)).collect(), &rulebook());
         intake.places.iter().map(|place| if let Place::Refused { fault, .. } = place { Some(fault.rule) } else { None }).collect()
     }
 
@@ -180,5 +211,18 @@ mod tests {
     #[test]
     fn a_bad_item_id_is_its_own_items_fault() {
         assert_eq!(rules(&["", "b", "ü"]), [Some(Rule::ItemIdForm), None, Some(Rule::ItemIdForm)]);
+    }
+
+    #[test]
+    fn a_payload_that_is_too_large_is_let_go_of_and_the_others_keep_nothing_of_the_message() {
+        let message = Bytes::from(vec![b' '; 10_000]);
+        let with = |item_id: &str, payload_json| v1::Item { payload_json, ..item(item_id) };
+        let items = vec![with("a", message.slice(..100)), with("b", message.slice(..101)), with("c", message.slice(50..60))];
+        assert_eq!(bytes(&items), 3 + 100 + 101 + 10);
+        let (items, results) = Intake::new(items, &rulebook()).split();
+        assert!(message.is_unique(), "nothing else holds it");
+        assert_eq!(items.iter().map(|item| item.payload.len()).collect::<Vec<_>>(), [100, 10]);
+        let Place::Refused { fault, .. } = &results.places[1] else { panic!("it is refused") };
+        assert_eq!(fault.rule, Rule::PayloadSize);
     }
 }

@@ -74,7 +74,7 @@ pub(super) struct Admitted {
     profile: Arc<Profile>,
     lane: Lane,
     options: v1::SignOptions,
-    items: Vec<v1::Item>,
+    intake: Intake,
     deadline: Option<Instant>,
     turn: admission::Waiting,
     queued: Waiting,
@@ -102,29 +102,43 @@ impl SignerService {
         self.signer.clock().signing_time().map_err(|stopped| status::clock_stopped(&stopped))?;
         let admission = self.live.admission();
         monitoring::note_batch(caller.id(), &profile, lane, count);
-        let queued = Waiting::begin(lane, count);
-        let turn = match when_full {
+        monitoring::note_size(lane, count);
+        let load = admission::load(count, convert::bytes(&request.items));
+        // Who is refused by the lane has used nothing up, and who is refused by the quota was never in the lane.
+        match when_full {
             WhenFull::Refuse => {
-                let turn = admission.enter(lane, caller.id(), count, call.patience()?).inspect_err(|_| queued.refused())?;
+                let room = admission.check(lane, caller.id(), load, call.patience()?);
+                room.inspect_err(|_| monitoring::queue_full(lane, count))?;
                 self.take_quota(&caller, count)?;
-                turn
             }
-            WhenFull::Wait => {
-                self.wait_for_quota(&caller, count).await?;
-                admission.enter_whenever(lane, caller.id(), count)
-            }
+            WhenFull::Wait => self.wait_for_quota(&caller, count).await?,
+        }
+        let intake = Intake::new(request.items, &profile.rulebook);
+        let turn = match when_full {
+            WhenFull::Refuse => admission.enter(lane, caller.id(), load),
+            WhenFull::Wait => admission.enter_within_share(lane, caller.id(), load).await,
         };
-        let v1::SignBatchRequest { options, items, .. } = request;
-        let (options, deadline, request) = (options.unwrap_or_default(), call.deadline, Arc::clone(&call.request));
-        Ok(Admitted { caller, person, request, profile, lane, options, items, deadline, turn, queued })
+        let (options, deadline, request) = (request.options.unwrap_or_default(), call.deadline, Arc::clone(&call.request));
+        Ok(Admitted {
+            caller,
+            person,
+            request,
+            profile,
+            options,
+            intake,
+            deadline,
+            turn,
+            queued: Waiting::begin(lane, count),
+            lane,
+        })
     }
 
     /// Has a batch signed when it is its turn.
     pub(super) async fn work(&self, admitted: Admitted) -> Result<v1::SignBatchResponse, Status> {
-        let Admitted { caller, person, request, profile, lane, options, items, deadline, turn, queued } = admitted;
-        let _place = turn.place().await.ok_or_else(status::closing)?;
+        let Admitted { caller, person, request, profile, lane, options, intake, deadline, turn, queued } = admitted;
+        let place = turn.place().await.ok_or_else(status::closing)?;
         let _in_work = queued.admitted();
-        let (items, results) = Intake::new(items).split();
+        let (items, results) = intake.split();
         let batch = BatchRequest {
             caller: caller.id().clone(),
             person: person.as_ref().map(|person| person.pseudonym.as_str().into()),
@@ -137,6 +151,7 @@ impl SignerService {
             items,
         };
         let outcomes = self.signer.sign_batch(batch).await;
+        place.done(outcomes.iter().flatten().filter(|certificate| certificate.took_a_signature()).count());
         results.tally(&outcomes).record(&profile.name, lane);
         Ok(results.answer(outcomes, options.want_cose))
     }
@@ -226,7 +241,9 @@ impl signer_server::Signer for SignerService {
     ) -> Result<Response<Self::SignStreamStream>, Status> {
         let (metadata, extensions, chunks) = request.into_parts();
         let call = Call::new(metadata, &extensions)?;
-        Ok(Response::new(Box::pin(stream::answers(self.clone(), call, chunks, self.is_closing.clone()))))
+        let caller = call.pass.caller()?;
+        let open = self.live.admission().open_stream(caller.id()).inspect_err(|refusal| note_refusal(&caller, refusal))?;
+        Ok(Response::new(Box::pin(stream::answers(self.clone(), call, open, chunks, self.is_closing.clone()))))
     }
 
     async fn list_signing_certificates(

@@ -47,9 +47,19 @@ pub(super) fn rule_of(status: &Status) -> String {
 
 /// More than this caller may have signed.
 pub(super) fn spent(spent: &Spent) -> Status {
-    let mut details = ErrorDetails::with_error_info(spent.rule, DOMAIN, HashMap::new());
-    details.set_retry_info(Some(spent.come_again));
-    Status::with_error_details(Code::ResourceExhausted, format!("{} (rule {})", spent.message, spent.rule), details)
+    exhausted_by(spent.rule, &spent.message, spent.come_again)
+}
+
+/// One stream more than a caller may have open.
+pub(super) fn too_many_streams(most: usize) -> Status {
+    let message = format!("this caller has {most} streams open, and may have no more; end one, or send more on each");
+    exhausted_by("caller.streams", &message, Duration::from_secs(1))
+}
+
+fn exhausted_by(rule: &str, message: &str, delay: Duration) -> Status {
+    let mut details = of_rule(rule);
+    details.set_retry_info(Some(delay));
+    Status::with_error_details(Code::ResourceExhausted, format!("{message} (rule {rule})"), details)
 }
 
 /// The call's deadline is over.

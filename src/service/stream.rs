@@ -10,6 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::Instrument;
 
+use super::admission::OpenStream;
 use super::proto::v1::{SignBatchRequest, SignBatchResponse};
 use super::signer::{Call, SignerService, WhenFull, in_time};
 use super::{monitoring, status};
@@ -23,6 +24,7 @@ type Answer = Result<SignBatchResponse, Status>;
 pub(super) fn answers(
     service: SignerService,
     call: Call,
+    open: OpenStream,
     chunks: Streaming<SignBatchRequest>,
     is_closing: watch::Receiver<bool>,
 ) -> impl Stream<Item = Answer> + Send {
@@ -34,6 +36,7 @@ pub(super) fn answers(
             () = work_off(service, call, chunks, is_closing, answers) => {}
             () = reader.closed() => {}
         }
+        drop(open);
     };
     tokio::spawn(work.in_current_span());
     ReceiverStream::new(read).then(|answer: oneshot::Receiver<Answer>| async {
@@ -50,7 +53,7 @@ async fn work_off(
     answers: mpsc::Sender<oneshot::Receiver<Answer>>,
 ) {
     let mut in_work = JoinSet::new();
-    // A chunk is read only when there is room for its answer.
+    // A chunk is read only when the one before is in the lane, and there is room for its answer: a stream holds one that waits.
     while let Ok(room) = answers.reserve().await {
         let (answer, answered) = oneshot::channel();
         let span = monitoring::chunk();

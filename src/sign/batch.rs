@@ -97,6 +97,13 @@ pub struct Certificate {
     pub is_replayed: bool,
 }
 
+impl Certificate {
+    /// Whether a token has signed it now.
+    pub(crate) const fn took_a_signature(&self) -> bool {
+        self.signed.is_some() && !self.is_replayed
+    }
+}
+
 /// The two forms of a signed certificate.
 #[derive(Debug)]
 pub struct SignedForms {

@@ -28,6 +28,18 @@ pub struct Rulebook {
 impl Rulebook {
     /// A payload of a real certificate has 250 to 700 bytes; this leaves room for any that is honest.
     pub const DEFAULT_MAX_PAYLOAD_BYTES: usize = 8 * 1024;
+
+    /// Refuses a payload of so many bytes, which need not be kept to say so.
+    ///
+    /// # Errors
+    /// It is larger than one may be.
+    pub fn check_size(&self, bytes: usize) -> Result<(), Fault> {
+        let most = self.max_payload_bytes;
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Fault::new(ROOT, Rule::PayloadSize, format!("{bytes} bytes; a payload has at most {most}")))
+    }
 }
 
 impl<'a> Hcert<'a> {
@@ -44,9 +56,7 @@ impl<'a> Hcert<'a> {
         now: NumericDate,
         make_uvci: impl FnOnce() -> Uvci,
     ) -> Result<Self, Faults> {
-        if json.len() > rulebook.max_payload_bytes {
-            return Err(too_large(json.len(), rulebook.max_payload_bytes).into());
-        }
+        rulebook.check_size(json.len())?;
         if json.starts_with(BYTE_ORDER_MARK) {
             return Err(Fault::new(ROOT, Rule::JsonSyntax, "begins with a byte order mark; JSON is UTF-8 without one").into());
         }
@@ -65,10 +75,6 @@ const ROOT: &str = "$";
 
 const ENTRY_PATHS: [(CertificateType, &str); 3] =
     [(CertificateType::Vaccination, "v[0]"), (CertificateType::Test, "t[0]"), (CertificateType::Recovery, "r[0]")];
-
-fn too_large(bytes: usize, max: usize) -> Fault {
-    Fault::new(ROOT, Rule::PayloadSize, format!("{bytes} bytes; a payload has at most {max}"))
-}
 
 impl<'a> Reader<'_> {
     /// Reads the document; the faults are in the reader, and nothing is given where there is one.

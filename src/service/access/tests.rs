@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tonic::Code;
-use tonic::codegen::http::Request;
 
 use super::guard::Guard;
 use super::{CallerSettings, Chain, Peer, PeerCertificate};
@@ -59,7 +58,7 @@ fn a_pass_ends_with_the_certificate_that_it_was_given_for() {
     let at = |text| NumericDate::from_rfc3339(text).unwrap().seconds();
     let clock = Arc::new(MovedClock(AtomicI64::new(at("2029-12-31T00:00:00Z"))));
     let guard = Guard::new(Live::new(settings, Arc::clone(&clock) as Arc<dyn Clock>));
-    let mut request = Request::get("/sceau.v1.Signer/SignStream").body(()).unwrap();
+    let mut request = http::Request::get("/sceau.v1.Signer/SignStream").body(()).unwrap();
     request.extensions_mut().insert(peer);
     let (_, pass) = guard.admit(&request).unwrap();
     assert!(pass.caller().is_ok());

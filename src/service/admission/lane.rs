@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::pace::Pace;
 use crate::domain::CallerId;
@@ -46,6 +46,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct LaneQueue {
     state: Mutex<State>,
+    /// A batch has left: chunks that were held back look again.
+    has_left: Notify,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,13 @@ impl Share {
     }
 }
 
+/// Of what a caller has no more than its share.
+#[derive(Clone, Copy, Debug)]
+struct WithinShare {
+    has_items: bool,
+    has_time: bool,
+}
+
 #[derive(Debug)]
 struct Waiter {
     items: usize,
@@ -99,12 +108,22 @@ pub(crate) struct Place {
     lane: Arc<LaneQueue>,
     caller: CallerId,
     items: usize,
+    signed: usize,
+}
+
+impl Place {
+    /// The batch is done, and so many of its items took a signature: they are what the lane's pace is known by. What was
+    /// cancelled, failed, or signed before says nothing of it.
+    pub(crate) fn done(mut self, signed: usize) {
+        self.signed = signed;
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.lane.lock().leave(&self.caller, self.items, Instant::now());
+        self.lane.lock().leave(self, Instant::now());
         self.lane.start();
+        self.lane.has_left.notify_waiters();
     }
 }
 
@@ -112,33 +131,39 @@ impl LaneQueue {
     pub(super) fn new(limits: LaneLimits) -> Arc<Self> {
         let state =
             State { limits, callers: HashMap::new(), waiting: 0, in_work: 0, arrivals: 0, turns: 0, pace: Pace::default() };
-        Arc::new(Self { state: Mutex::new(state) })
+        Arc::new(Self { state: Mutex::new(state), has_left: Notify::new() })
     }
 
     pub(super) fn set_limits(&self, limits: LaneLimits) {
         self.lock().limits = limits;
     }
 
-    /// Takes a batch in, or refuses it at once.
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        caller: &CallerId,
-        items: usize,
-        patience: Option<Duration>,
-    ) -> Result<Waiting, Refusal> {
-        let mut state = self.lock();
-        state.check(caller, items, patience)?;
-        let waiting = state.enqueue(caller, items);
-        drop(state);
-        self.start();
-        Ok(waiting)
+    /// Whether there is room for a batch. Between this and [`Self::enter`] another may come, so the bounds are overrun by as many
+    /// batches as there are threads.
+    pub(super) fn check(&self, caller: &CallerId, items: usize, patience: Option<Duration>) -> Result<(), Refusal> {
+        self.lock().check(caller, items, patience)
     }
 
-    /// Takes a batch in, however much is there.
-    pub(super) fn enter_whenever(self: &Arc<Self>, caller: &CallerId, items: usize) -> Waiting {
+    /// Takes a batch in.
+    pub(super) fn enter(self: &Arc<Self>, caller: &CallerId, items: usize) -> Waiting {
         let waiting = self.lock().enqueue(caller, items);
         self.start();
         waiting
+    }
+
+    /// Takes a chunk of a stream in when its caller has room for it in its share. Until then it counts for nothing here, so that
+    /// no number of streams fills the lane for others.
+    pub(super) async fn enter_within_share(self: &Arc<Self>, caller: &CallerId, items: usize) -> Waiting {
+        loop {
+            // It hears of what leaves from here on.
+            let has_left = self.has_left.notified();
+            let waiting = self.lock().enqueue_within_share(caller, items);
+            if let Some(waiting) = waiting {
+                self.start();
+                return waiting;
+            }
+            has_left.await;
+        }
     }
 
     /// Items that wait, and items in work.
@@ -158,7 +183,7 @@ impl LaneQueue {
         loop {
             let Some((caller, waiter)) = self.lock().next(Instant::now()) else { return };
             // Whoever waited may have gone in this instant.
-            let _ = waiter.turn.send(Place { lane: Arc::clone(self), caller, items: waiter.items });
+            let _ = waiter.turn.send(Place { lane: Arc::clone(self), caller, items: waiter.items, signed: 0 });
         }
     }
 }
@@ -169,12 +194,14 @@ impl State {
         if there == 0 {
             return Ok(());
         }
-        let (before, whole) = (self.pace.time_for(there), self.pace.time_for(there + items));
-        let full = if there + items > self.limits.max_items && !self.is_below_share(caller, items) {
+        let share = self.share(caller, items);
+        let before = self.before(caller, items);
+        let is_longer = |items, than| self.pace.time_for(items).is_some_and(|time| time > than);
+        let full = if there + items > self.limits.max_items && !(share.has_items && there <= 2 * self.limits.max_items) {
             Full::Items
-        } else if patience.zip(whole).is_some_and(|(patience, whole)| whole > patience) {
+        } else if patience.is_some_and(|patience| is_longer(before + items, patience)) {
             Full::Deadline
-        } else if before.is_some_and(|before| before > self.limits.max_wait) {
+        } else if is_longer(before, self.limits.max_wait) && !share.has_time {
             Full::Time
         } else {
             return Ok(());
@@ -184,12 +211,32 @@ impl State {
         Err(Refusal { full, come_again: come_again.clamp(SHORTEST_DELAY, LONGEST_DELAY) })
     }
 
-    /// Whether a caller, with these items, has less than its share of a queue that others have filled. All shares together are
-    /// within twice the bound.
-    fn is_below_share(&self, caller: &CallerId, items: usize) -> bool {
+    /// What is done before a caller's next batch: what is in work, the caller's own, and of each other caller as much as is its
+    /// turn meanwhile.
+    fn before(&self, caller: &CallerId, items: usize) -> usize {
+        let own = self.callers.get(caller).map_or(0, |share| share.waiting);
+        let others = self.callers.iter().filter(|(other, _)| *other != caller).map(|(_, share)| share.waiting.min(own + items));
+        self.in_work + own + others.sum::<usize>()
+    }
+
+    /// Whether a caller, with these items, has no more than its share, the same for each caller that has something here: of the
+    /// items, and of the time. A caller has it also where others have filled the lane, so that all together may have more than
+    /// the bound, but not twice as much.
+    fn share(&self, caller: &CallerId, items: usize) -> WithinShare {
         let own = self.callers.get(caller).map_or(0, Share::items);
         let callers = self.callers.len() + usize::from(!self.callers.contains_key(caller));
-        callers > 1 && own + items <= self.limits.max_items / callers && self.waiting + self.in_work <= 2 * self.limits.max_items
+        let time = self.pace.time_for((own + items).saturating_mul(callers));
+        WithinShare {
+            has_items: (own + items).saturating_mul(callers) <= self.limits.max_items,
+            has_time: time.is_none_or(|time| time <= self.limits.max_wait),
+        }
+    }
+
+    /// A caller that has nothing here may always have one batch.
+    fn enqueue_within_share(&mut self, caller: &CallerId, items: usize) -> Option<Waiting> {
+        let share = self.share(caller, items);
+        let may = !self.callers.contains_key(caller) || share.has_items && share.has_time;
+        may.then(|| self.enqueue(caller, items))
     }
 
     fn enqueue(&mut self, caller: &CallerId, items: usize) -> Waiting {
@@ -230,13 +277,13 @@ impl State {
         }
     }
 
-    fn leave(&mut self, caller: &CallerId, items: usize, now: Instant) {
-        self.in_work -= items;
-        if let Some(share) = self.callers.get_mut(caller) {
-            share.in_work -= items;
+    fn leave(&mut self, place: &Place, now: Instant) {
+        self.in_work -= place.items;
+        if let Some(share) = self.callers.get_mut(&place.caller) {
+            share.in_work -= place.items;
         }
-        self.pace.finish(items, self.in_work > 0, now);
-        self.forget_if_gone(caller);
+        self.pace.finish(place.signed, self.in_work > 0, now);
+        self.forget_if_gone(&place.caller);
     }
 
     fn forget_if_gone(&mut self, caller: &CallerId) {
@@ -247,98 +294,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lane(max_items: usize, max_in_work: usize) -> Arc<LaneQueue> {
-        LaneQueue::new(LaneLimits { max_items, max_in_work, max_wait: Duration::from_secs(3_600) })
-    }
-
-    fn caller(name: &str) -> CallerId {
-        CallerId::new(name)
-    }
-
-    fn place(waiting: &mut Waiting) -> Option<Place> {
-        waiting.0.try_recv().ok()
-    }
-
-    #[test]
-    fn a_full_lane_refuses_at_once_and_room_lets_in_again() {
-        let lane = lane(10, 100);
-        let mut first = lane.enter(&caller("a"), 10, None).unwrap();
-        assert_eq!(lane.enter(&caller("a"), 1, None).unwrap_err().full, Full::Items);
-        drop(place(&mut first).unwrap());
-        assert!(lane.enter(&caller("a"), 1, None).is_ok());
-    }
-
-    #[test]
-    fn a_caller_with_one_batch_goes_before_the_rest_of_anothers_many() {
-        let lane = lane(1_000, 10);
-        let mut many: Vec<Waiting> = (0..5).map(|_| lane.enter(&caller("many"), 10, None).unwrap()).collect();
-        let mut one = lane.enter(&caller("one"), 10, None).unwrap();
-        let working = place(&mut many[0]).unwrap();
-        assert!(place(&mut one).is_none());
-        drop(working);
-        assert!(place(&mut many[1]).is_none());
-        drop(place(&mut one).unwrap());
-        assert!(place(&mut many[1]).is_some());
-    }
-
-    #[test]
-    fn a_caller_has_a_share_of_a_queue_that_others_have_filled() {
-        let lane = lane(100, 10);
-        let many: Vec<Waiting> = (0..10).map(|_| lane.enter(&caller("many"), 10, None).unwrap()).collect();
-        assert_eq!(lane.enter(&caller("many"), 10, None).unwrap_err().full, Full::Items);
-        let few = [lane.enter(&caller("few"), 25, None).unwrap(), lane.enter(&caller("few"), 25, None).unwrap()];
-        assert_eq!(lane.enter(&caller("few"), 1, None).unwrap_err().full, Full::Items);
-        drop((many, few));
-    }
-
-    #[test]
-    fn what_nobody_waits_for_any_more_takes_no_place() {
-        let lane = lane(1_000, 10);
-        let mut first = lane.enter(&caller("a"), 10, None).unwrap();
-        let gone: Vec<Waiting> = (0..50).map(|_| lane.enter(&caller("a"), 10, None).unwrap()).collect();
-        let mut last = lane.enter(&caller("a"), 10, None).unwrap();
-        drop(gone);
-        drop(place(&mut first).unwrap());
-        drop(place(&mut last).unwrap());
-        assert_eq!(lane.load(), (0, 0));
-        assert!(lane.lock().callers.is_empty());
-    }
-
-    #[test]
-    fn a_batch_larger_than_what_may_be_in_work_works_alone() {
-        let lane = lane(1_000, 10);
-        let mut large = lane.enter(&caller("a"), 500, None).unwrap();
-        let mut small = lane.enter(&caller("b"), 1, None).unwrap();
-        let large = place(&mut large).unwrap();
-        assert!(place(&mut small).is_none());
-        drop(large);
-        assert!(place(&mut small).is_some());
-    }
-
-    #[test]
-    fn a_queue_that_takes_too_long_is_full_and_says_for_how_long() {
-        let lane = LaneQueue::new(LaneLimits { max_items: 10_000, max_in_work: 100, max_wait: Duration::from_secs(1) });
-        lane.lock().pace.begin(Instant::now() - Duration::from_secs(1));
-        lane.lock().pace.finish(100, false, Instant::now());
-        let waiting: Vec<Waiting> = (0..2).map(|_| lane.enter(&caller("a"), 90, None).unwrap()).collect();
-        let refusal = lane.enter(&caller("a"), 90, None).unwrap_err();
-        assert_eq!(refusal.full, Full::Time);
-        assert!(refusal.come_again > Duration::from_millis(500) && refusal.come_again < Duration::from_secs(2));
-        let hasty = lane.enter(&caller("b"), 1, Some(Duration::from_millis(10))).unwrap_err();
-        assert_eq!(hasty.full, Full::Deadline);
-        drop(waiting);
-    }
-
-    #[test]
-    fn a_stream_waits_where_a_call_is_refused() {
-        let lane = lane(10, 10);
-        let mut first = lane.enter(&caller("a"), 10, None).unwrap();
-        let mut chunk = lane.enter_whenever(&caller("a"), 10);
-        assert!(place(&mut chunk).is_none());
-        drop(place(&mut first).unwrap());
-        assert!(place(&mut chunk).is_some());
-    }
-}
+mod tests;

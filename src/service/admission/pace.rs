@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// What is older hardly counts.
 const MEMORY: Duration = Duration::from_secs(2);
 
-/// Items a second, smoothed; time in which nothing was in work does not count.
+/// Signed items a second, smoothed; time in which nothing was in work does not count.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     items: f64,
@@ -19,9 +19,14 @@ impl Pace {
         self.busy_since.get_or_insert(now);
     }
 
-    /// Items are finished; whether others are still in work.
+    /// So many items were signed; whether others are still in work. Where it was none the time goes to whoever signs next, or to
+    /// nobody.
     pub(super) fn finish(&mut self, items: usize, is_busy: bool, now: Instant) {
         let Some(since) = self.busy_since else { return };
+        if items == 0 {
+            self.busy_since = is_busy.then_some(since);
+            return;
+        }
         let passed = now.saturating_duration_since(since).as_secs_f64();
         let kept = (-passed / MEMORY.as_secs_f64()).exp();
         self.items = self.items * kept + items as f64;

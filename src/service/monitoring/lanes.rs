@@ -21,7 +21,6 @@ pub(in crate::service) struct InWork(#[expect(dead_code, reason = "what counts i
 
 impl Waiting {
     pub(in crate::service) fn begin(lane: Lane, items: usize) -> Self {
-        histogram!(BATCH_ITEMS, "lane" => lane.name()).record(items as f64);
         Self { lane, items, _queue: (Stage::Queue.begin(lane, items), Counted::new(ITEMS_WAITING, lane, items)) }
     }
 
@@ -29,11 +28,16 @@ impl Waiting {
     pub(in crate::service) fn admitted(self) -> InWork {
         InWork(Counted::new(ITEMS_IN_WORK, self.lane, self.items))
     }
+}
 
-    /// It is refused because the lane is full.
-    pub(in crate::service) fn refused(&self) {
-        counter!(QUEUE_FULL, "lane" => self.lane.name()).increment(self.items as u64);
-    }
+/// A batch is refused because its lane is full.
+pub(in crate::service) fn queue_full(lane: Lane, items: usize) {
+    counter!(QUEUE_FULL, "lane" => lane.name()).increment(items as u64);
+}
+
+/// Counts what a batch asks for, whatever becomes of it.
+pub(in crate::service) fn note_size(lane: Lane, items: usize) {
+    histogram!(BATCH_ITEMS, "lane" => lane.name()).record(items as f64);
 }
 
 /// So much more in a gauge as long as it lives.

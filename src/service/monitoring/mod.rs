@@ -26,6 +26,6 @@ pub use http::{Monitoring, MonitoringError, Watched};
 pub use traces::{Traces, TracesError};
 
 pub(super) use call::{CallLayer, chunk, note_batch};
-pub(super) use lanes::Waiting;
+pub(super) use lanes::{Waiting, note_size, queue_full};
 pub(super) use request_id::RequestId;
 pub(super) use tally::{Tally, denied};

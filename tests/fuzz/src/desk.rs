@@ -57,12 +57,13 @@ impl Desk {
         let rules = if request.profile == "eu-2021" { RuleSet::eu_2021() } else { RuleSet::ALL };
         let options = request.options.unwrap_or_default();
         let lane = if request.lane() == v1::Lane::Bulk { Lane::Bulk } else { Lane::Interactive };
-        let (items, results) = Intake::new(request.items).split();
+        let profile = Arc::new(profile(rules));
+        let (items, results) = Intake::new(request.items, &profile.rulebook).split();
         let batch = BatchRequest {
             caller: CallerId::new("fuzz"),
             person: None,
             request: "test".into(),
-            profile: Arc::new(profile(rules)),
+            profile,
             lane,
             validate_only: options.validate_only,
             permits: Permits::ALL,
