@@ -1,6 +1,7 @@
 //! Who may connect, and what each may ask.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::check::Check;
@@ -8,6 +9,15 @@ use super::file::{CallerSection, PersonWord, ServerSection, TlsSection};
 use crate::domain::{CertificateType, CertificateTypes, Lane};
 use crate::service::access::{CallerSettings, Identity, Lanes, PersonDemand, Role, Roles};
 use crate::service::tls::TlsFiles;
+
+/// What holds for every caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ServerBounds {
+    /// Whether callers come in plain text.
+    pub(super) is_plain: bool,
+    /// The most items of a batch.
+    pub(super) max_batch_items: usize,
+}
 
 impl Check<'_> {
     /// Where the service listens, and behind which certificate.
@@ -49,17 +59,17 @@ impl Check<'_> {
         &mut self,
         sections: Vec<CallerSection>,
         profiles: &[String],
-        is_plain: bool,
+        server: ServerBounds,
         has_person: bool,
     ) -> Vec<CallerSettings> {
         if sections.is_empty() {
-            if is_plain {
+            if server.is_plain {
                 return vec![CallerSettings::loopback()];
             }
             self.problem("there is no [[caller]], so nobody could call: name those that may, with the role \"issuer\"");
         }
         let callers: Vec<CallerSettings> =
-            sections.into_iter().filter_map(|section| self.caller(section, profiles, is_plain)).collect();
+            sections.into_iter().filter_map(|section| self.caller(section, profiles, server)).collect();
         self.check_identities(&callers);
         for caller in callers.iter().filter(|caller| caller.person != PersonDemand::None && !has_person) {
             self.problem(format!(
@@ -70,12 +80,12 @@ impl Check<'_> {
         callers
     }
 
-    fn caller(&mut self, section: CallerSection, profiles: &[String], is_plain: bool) -> Option<CallerSettings> {
+    fn caller(&mut self, section: CallerSection, profiles: &[String], server: ServerBounds) -> Option<CallerSettings> {
         let name = section.name;
         let mut identities = Vec::new();
         for text in &section.identities {
             match text.parse::<Identity>() {
-                Ok(Identity::Loopback) if !is_plain => self.problem(format!(
+                Ok(Identity::Loopback) if !server.is_plain => self.problem(format!(
                     "caller {name:?}: the identity \"loopback\" is for plain text; with [server.tls] a caller has a certificate's name"
                 )),
                 Ok(identity) => identities.push(identity),
@@ -107,12 +117,16 @@ impl Check<'_> {
         if lanes == (Lanes { interactive: false, bulk: false }) {
             self.problem(format!("caller {name:?}: lanes is empty; \"interactive\", \"bulk\", or both"));
         }
-        if let (Some(rate), Some(batch)) = (section.items_per_second, section.max_batch_items)
-            && batch.get() > rate.get() as usize
-        {
-            self.problem(format!(
-                "caller {name:?}: max_batch_items is {batch}, more than items_per_second ({rate}): such a batch would never be taken"
-            ));
+        let own = section.max_batch_items.map(NonZeroUsize::get);
+        let largest = own.map_or(server.max_batch_items, |own| own.min(server.max_batch_items));
+        for (key, bound) in [("items_per_second", section.items_per_second), ("items_per_day", section.items_per_day)] {
+            if let Some(bound) = bound.filter(|bound| largest > bound.get() as usize) {
+                let whose = if own == Some(largest) { "max_batch_items" } else { "server.max_batch_items" };
+                self.problem(format!(
+                    "caller {name:?}: {whose} is {largest}, more than {key} ({bound}): such a batch would never be taken; set the \
+                     caller's max_batch_items to {bound} or fewer"
+                ));
+            }
         }
         let person = match section.person {
             PersonWord::None => PersonDemand::None,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::User;
 
+use super::callers::ServerBounds;
 use super::file::{DscSection, File, Preset, ProfileSection, RetriesSection, ServerSection, TokenSection};
 use super::form::Form;
 use super::{Config, ConfigError, KeyFile, Problem, Seen, WorkerConfig};
@@ -106,7 +107,8 @@ impl<'p> Check<'p> {
         let profile_names: Vec<String> = file.profiles.iter().map(|profile| profile.name.clone()).collect();
         let has_person = file.person.is_some();
         let person = file.person.and_then(|section| self.person(section));
-        let callers = self.callers(file.callers, &profile_names, file.server.tls.is_none(), has_person);
+        let bounds = ServerBounds { is_plain: file.server.tls.is_none(), max_batch_items: limits.max_batch_items };
+        let callers = self.callers(file.callers, &profile_names, bounds, has_person);
         Some(Config {
             listen: file.server.listen,
             tls,

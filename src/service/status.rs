@@ -45,8 +45,11 @@ pub(super) fn rule_of(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
-/// More than this caller may have signed.
+/// More than this caller may have signed: now, or ever in one batch.
 pub(super) fn spent(spent: &Spent) -> Status {
+    if !spent.fits_then {
+        return denied(spent.rule, &spent.message);
+    }
     exhausted_by(spent.rule, &spent.message, spent.come_again)
 }
 
@@ -73,17 +76,17 @@ const KEYS_DELAY: Duration = Duration::from_secs(5);
 impl From<PersonError> for Status {
     fn from(error: PersonError) -> Self {
         let message = error.to_string();
-        let (code, details) = match &error {
-            PersonError::NoKeys => (Code::Unavailable, ErrorDetails::with_retry_info(Some(KEYS_DELAY))),
-            PersonError::Claims(ClaimError::NoProfession { .. }) => (Code::PermissionDenied, rule(&error)),
-            _ => (Code::Unauthenticated, rule(&error)),
+        let (code, delay) = match &error {
+            PersonError::NoKeys => (Code::Unavailable, Some(KEYS_DELAY)),
+            PersonError::Claims(ClaimError::NoProfession { .. }) => (Code::PermissionDenied, None),
+            _ => (Code::Unauthenticated, None),
         };
+        let mut details = of_rule(error.rule());
+        if delay.is_some() {
+            details.set_retry_info(delay);
+        }
         Self::with_error_details(code, message, details)
     }
-}
-
-fn rule(error: &PersonError) -> ErrorDetails {
-    ErrorDetails::with_error_info(error.rule(), DOMAIN, HashMap::new())
 }
 
 /// When a service that is ending is there again, or the connection leads to another instance.
@@ -152,4 +155,28 @@ const fn code_of(failure: &SignFailure) -> Code {
 /// The faults in an item's error, as a client reads them.
 pub(super) fn violations(status: &tonic_types::Status) -> Vec<FieldViolation> {
     status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_cannot_be_read_have_a_rule_and_a_delay() {
+        let status = Status::from(PersonError::NoKeys);
+        assert_eq!((status.code(), rule_of(&status).as_str()), (Code::Unavailable, "person.keys"));
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(KEYS_DELAY));
+    }
+
+    #[test]
+    fn a_batch_that_never_fits_is_not_told_to_come_again() {
+        let answer = |fits_then| {
+            let (rule, come_again) = ("caller.items_per_second", Duration::from_secs(1));
+            spent(&Spent { rule, message: String::new(), come_again, fits_then })
+        };
+        let (later, never) = (answer(true), answer(false));
+        assert_eq!((later.code(), never.code()), (Code::ResourceExhausted, Code::PermissionDenied));
+        assert!(later.get_details_retry_info().is_some() && never.get_details_retry_info().is_none());
+        assert_eq!(rule_of(&never), "caller.items_per_second");
+    }
 }

@@ -72,6 +72,22 @@ fn every_problem_of_a_configuration_is_told_at_once_by_check_and_by_serve() {
 }
 
 #[test]
+fn a_quota_into_which_a_full_batch_never_fits_is_a_problem() {
+    let home = dev_folder();
+    let file = home.path().join("sceau.toml");
+    let bounds = "items_per_second = 500\nitems_per_day = 100";
+    let caller = format!("\n[[caller]]\nname = \"me\"\nidentities = [\"loopback\"]\nroles = [\"issuer\"]\n{bounds}\n");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + &caller).unwrap();
+    let ran = check(home.path(), &[]);
+    for part in ["is 1000, more than items_per_second (500)", "is 1000, more than items_per_day (100)", "max_batch_items to 100"]
+    {
+        assert!(ran.code == Some(78) && ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    edit(&file, bounds, &format!("{bounds}\nmax_batch_items = 100"));
+    assert_eq!(check(home.path(), &[]).code, Some(0));
+}
+
+#[test]
 fn the_files_that_a_configuration_names_are_looked_at_without_a_login() {
     let home = dev_folder();
     let dir = home.path();

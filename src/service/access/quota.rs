@@ -38,8 +38,16 @@ pub(crate) struct Spent {
     pub(crate) message: String,
     /// When as much may be asked again.
     pub(crate) come_again: Duration,
-    /// Whether the same batch may then be taken: one that is larger than a second's items never is.
+    /// Whether the same batch may then be taken: one that is larger than a second's items, or a day's, never is.
     pub(crate) fits_then: bool,
+}
+
+impl Spent {
+    fn never(rule: &'static str, most: NonZeroU32, time: &str, items: usize) -> Self {
+        let message =
+            format!("this caller has {most} items {time}, so a batch of it has at most {most}, and this one has {items}");
+        Self { rule, message, come_again: Duration::ZERO, fits_then: false }
+    }
 }
 
 impl Quota {
@@ -70,6 +78,11 @@ impl Quota {
             *today = Today { day, items: 0 };
         }
         if let Some(a_day) = self.a_day
+            && count > a_day
+        {
+            return Err(Spent::never("caller.items_per_day", a_day, "a day", items));
+        }
+        if let Some(a_day) = self.a_day
             && today.items + u64::from(count.get()) > u64::from(a_day.get())
         {
             let left = u64::from(a_day.get()).saturating_sub(today.items);
@@ -78,7 +91,7 @@ impl Quota {
                 rule: "caller.items_per_day",
                 message: format!("this caller has {a_day} items a day (UTC), {left} are left today and the batch has {items}"),
                 come_again: Duration::from_secs(until_midnight.unsigned_abs()),
-                fits_then: count <= a_day,
+                fits_then: true,
             });
         }
         self.take_second(count)?;
@@ -88,16 +101,15 @@ impl Quota {
 
     fn take_second(&self, items: NonZeroU32) -> Result<(), Spent> {
         let Some((rate, limiter)) = &self.a_second else { return Ok(()) };
-        let spent = |come_again, fits_then| Spent {
-            rule: "caller.items_per_second",
-            message: format!("this caller has {rate} items a second, and the batch has {items}"),
-            come_again,
-            fits_then,
-        };
         match limiter.check_n(items) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(denied)) => Err(spent(denied.wait_time_from(self.clock.now()), true)),
-            Err(_) => Err(spent(Duration::from_secs(1), false)),
+            Ok(Err(denied)) => Err(Spent {
+                rule: "caller.items_per_second",
+                message: format!("this caller has {rate} items a second, and the batch has {items}"),
+                come_again: denied.wait_time_from(self.clock.now()),
+                fits_then: true,
+            }),
+            Err(_) => Err(Spent::never("caller.items_per_second", *rate, "a second", items.get() as usize)),
         }
     }
 
@@ -141,6 +153,7 @@ mod tests {
         assert_eq!((spent.rule, spent.come_again), ("caller.items_per_day", Duration::from_secs(3_600)));
         assert!(spent.message.contains("10 are left"));
         assert!(quota.take(10, evening).is_ok());
+        assert!(spent.fits_then && !quota.take(101, evening).unwrap_err().fits_then);
         assert!(quota.take(100, at("2021-10-21T00:00:00Z")).is_ok());
     }
 
@@ -152,7 +165,8 @@ mod tests {
         let spent = quota.take(50, now).unwrap_err();
         assert_eq!(spent.rule, "caller.items_per_second");
         assert!(spent.come_again <= Duration::from_secs(1), "{:?}", spent.come_again);
-        assert!(spent.fits_then && !quota.take(101, now).unwrap_err().fits_then);
+        let never = quota.take(101, now).unwrap_err();
+        assert!(spent.fits_then && !never.fits_then && never.message.contains("at most 100"), "{never:?}");
     }
 
     #[test]
