@@ -152,7 +152,9 @@ impl SignerService {
         };
         let outcomes = self.signer.sign_batch(batch).await;
         place.done(outcomes.iter().flatten().filter(|certificate| certificate.took_a_signature()).count());
-        results.tally(&outcomes).record(&profile.name, lane);
+        let tally = results.tally(&outcomes);
+        tally.log_denials(caller.id());
+        tally.record(&profile.name, lane);
         Ok(results.answer(outcomes, options.want_cose))
     }
 

@@ -309,6 +309,19 @@ async fn json_lines_of_a_call_have_its_request_id() {
     assert!(of(&made).iter().any(|line| line["level"] == "INFO" && line["spans"][0]["code"] == "INVALID_ARGUMENT"), "{stderr}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn items_of_a_type_that_is_not_the_callers_are_logged_by_the_rule() {
+    let caller = "[[caller]]\nname = \"tests-only\"\nidentities = [\"loopback\"]\nroles = [\"issuer\"]\ntypes = []";
+    let server = Watched::start(caller, "warn");
+    let mut client = SignerClient::connect(server.endpoint.clone()).await.unwrap();
+    client.sign_batch(batch(&samples(3), v1::Lane::Bulk)).await.unwrap();
+    let (_, stderr) = server.end();
+    let line = stderr.lines().find(|line| line.contains("items refused")).unwrap_or_else(|| panic!("{stderr}"));
+    for part in ["tests-only", "caller.types", "items=3"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
 /// Strings of payloads that say nothing of a person: they are codes of value sets, or as short as a word of any text.
 fn is_personal(text: &str) -> bool {
     text.chars().count() >= 4

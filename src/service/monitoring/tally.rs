@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use metrics::{SharedString, counter};
 
 use super::catalogue::{DENIALS, ITEMS, REFUSALS};
-use crate::domain::{Lane, Rule};
+use crate::domain::{CallerId, Lane, Rule};
 use crate::sign::{ItemError, ItemOutcome};
 
 /// The type of an item that was not signed: its payload may not say.
@@ -64,6 +64,15 @@ impl Tally {
 
     fn add(&mut self, outcome: Outcome, kind: &'static str) {
         *self.items.entry((outcome, kind)).or_default() += 1;
+    }
+
+    /// Logs the items that their caller, or the person behind it, may not have signed: once a batch, by rule.
+    pub(in crate::service) fn log_denials(&self, caller: &CallerId) {
+        for rule in [Rule::CallerTypes, Rule::PersonTypes] {
+            if let Some(items) = self.rules.get(&rule) {
+                tracing::warn!(caller = caller.as_str(), rule = rule.name(), items, "items refused");
+            }
+        }
     }
 
     /// Puts it into the metrics. The name of a profile is copied once a batch.
