@@ -51,6 +51,9 @@
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs
 //! - **A worker signs with the keys, for the purposes and at the rate of its own configuration,** whoever asks. token/thread.rs
 //! - **A session belongs to one thread; any failed call discards it; a refused PIN is never tried again.** token/
+//! - **Whoever would not be let in any more makes no call,** on a connection that is open either. tests/it/access.rs
+//! - **No call waits for the files of the clock and of the day's counts,** and they outlive a loss of power. sign/clock_tests.rs,
+//!   sign/state_file.rs
 //! - **A clock that has jumped signs nothing until an operator agrees,** across restarts too. sign/clock_guard.rs
 //! - **That the process lives is one thing, that a profile can sign another:** readiness comes from verified signatures.
 //!   tests/it/health.rs
