@@ -9,6 +9,7 @@ mod dev;
 mod encode;
 mod exit;
 mod inspect;
+mod ledger;
 mod ledger_keys;
 mod log;
 mod man;
@@ -70,6 +71,7 @@ enum Command {
     Rules(rules::RulesArgs),
     Config(config::ConfigArgs),
     Token(token::TokenArgs),
+    Ledger(ledger::LedgerArgs),
     Clock(clock::ClockArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Rules(args) => rules::run(args),
         Command::Config(args) => config::run(args),
         Command::Token(args) => token::run(args),
+        Command::Ledger(args) => ledger::run(args),
         Command::Clock(args) => clock::run(args),
         Command::Completions(args) => completions::run(args, &command()),
         Command::Man(args) => man::run(args, command()),

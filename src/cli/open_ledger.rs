@@ -9,9 +9,11 @@ use tokio::task::JoinHandle;
 use super::ledger_keys;
 use crate::config::{Config, LedgerSettings, StoreSettings};
 use crate::domain::Clock;
+use crate::ledger::index::{Enough, IndexStore, IndexTask, Indexer, Records};
 use crate::ledger::store::{Store, sqlite::SqliteStore};
 use crate::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
 use crate::ledger::{Ledger, MemoryLedger, RecordedLedger};
+use crate::service::auditor::Auditing;
 use crate::sign::AuditKey;
 
 /// How long a shutdown waits for the last seal and what is still to be written.
@@ -27,6 +29,8 @@ pub(crate) struct OpenLedger {
     pub(crate) ledger: Option<Arc<dyn Ledger>>,
     /// What writes it down.
     pub(crate) recorded: Option<Recorded>,
+    /// What auditors ask.
+    pub(crate) auditing: Option<Arc<Auditing>>,
 }
 
 /// A ledger that is written down.
@@ -37,16 +41,17 @@ pub(crate) struct Recorded {
     clock: Arc<dyn Clock>,
     task: WriterTask,
     chores: Vec<JoinHandle<()>>,
+    index_task: IndexTask,
 }
 
 /// Opens what the configuration names, and begins to write.
 pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: Option<AuditKey>) -> anyhow::Result<OpenLedger> {
     let LedgerSettings { store, instance, key_file, max_commit, .. } = &config.ledger;
-    let (store, has_ledger): (Arc<dyn Store>, bool) = match store {
+    let (store, has_ledger) = match store {
         StoreSettings::Nowhere => {
             tracing::warn!("certificates are signed OFF THE RECORD: ledger.store is none_at_own_risk");
             let ledger = config.retries.map(|retention| Arc::new(MemoryLedger::new(retention)) as Arc<dyn Ledger>);
-            return Ok(OpenLedger { ledger, recorded: None });
+            return Ok(OpenLedger { ledger, recorded: None, auditing: None });
         }
         StoreSettings::Sqlite(path) => {
             let has_ledger = path.exists();
@@ -69,16 +74,22 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
         keys: keys.ids(),
         audit: audit.as_ref().map(|key| key.fingerprint()),
     };
+    let (index, store) = (Arc::clone(&store) as Arc<dyn IndexStore>, store as Arc<dyn Store>);
     let (writer, task) = ChainWriter::start(Arc::clone(&store), Arc::clone(clock), settings).await.context("the ledger")?;
-    let ledger = RecordedLedger::resume(&*store, writer.clone(), keys, Arc::clone(clock), config.retries).await;
+    let ledger = RecordedLedger::resume(&*store, writer.clone(), keys.clone(), Arc::clone(clock), config.retries).await;
     let ledger = ledger.context("the ledger")?;
     let mut chores = vec![tokio::spawn(forget(Arc::clone(&store), Arc::clone(clock)))];
     if let (Some(key), Some(settings)) = (&audit, &config.ledger.audit) {
         let (key, writer, clock, every) = (Arc::clone(key), writer.clone(), Arc::clone(clock), settings.every);
         chores.push(tokio::spawn(async move { key.keep_sealed(&writer, &*clock, every).await }));
     }
-    let recorded = Recorded { writer, audit, clock: Arc::clone(clock), task, chores };
-    Ok(OpenLedger { ledger: Some(Arc::new(ledger)), recorded: Some(recorded) })
+    let chain = store.chains().await.context("the ledger")?.into_iter().find(|state| state.instance == *instance);
+    let chain = chain.context("the ledger has lost its chain")?.chain;
+    let indexer = Indexer::new(Arc::clone(&store), Arc::clone(&index), chain, Enough::default());
+    let index_task = indexer.start().context("cannot start the thread that indexes the ledger")?;
+    let auditing = Auditing { records: Records::new(store, index), keys, writer: writer.clone() };
+    let recorded = Recorded { writer, audit, clock: Arc::clone(clock), task, chores, index_task };
+    Ok(OpenLedger { ledger: Some(Arc::new(ledger)), recorded: Some(recorded), auditing: Some(Arc::new(auditing)) })
 }
 
 async fn forget(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
@@ -94,6 +105,7 @@ impl Recorded {
     /// Seals the chain a last time, and ends.
     pub(crate) async fn end(self) {
         self.chores.iter().for_each(JoinHandle::abort);
+        self.index_task.stop();
         let end = async {
             if let Some(key) = &self.audit
                 && let Err(error) = key.seal(&self.writer, &*self.clock).await

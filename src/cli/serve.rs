@@ -170,7 +170,7 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option
     guard.watch().context("cannot start the thread that watches the clock")?;
     let clock: Arc<dyn Clock> = Arc::clone(&guard) as Arc<dyn Clock>;
     let OpenKeys { keyring, audit, tokens } = open_keys(config, file, clock.as_ref())?;
-    let OpenLedger { ledger, recorded } = open_ledger(config, &clock, audit).await?;
+    let OpenLedger { ledger, recorded, auditing } = open_ledger(config, &clock, audit).await?;
     let keyring = Arc::new(LiveKeyring::new(keyring));
     let mut signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
@@ -179,7 +179,7 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option
     }
     let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
-    let admin = Administration { socket: None, tokens, clock_guard: Some(guard) };
+    let admin = Administration { socket: None, tokens, clock_guard: Some(guard), auditing };
     Ok((Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin }, recorded))
 }
 

@@ -28,6 +28,12 @@ impl NumericDate {
         self.0
     }
 
+    /// The milliseconds since 1970.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0.saturating_mul(1_000)
+    }
+
     /// The instant so many seconds later (or earlier); it stops at the ends of `i64`.
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {

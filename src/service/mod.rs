@@ -4,6 +4,7 @@
 pub mod access;
 pub mod admin;
 mod admission;
+pub mod auditor;
 pub mod client;
 mod connection;
 mod convert;

@@ -10,6 +10,7 @@ use tonic::transport::{Error, Server};
 
 use super::access::Guard;
 use super::admin::{self, AdminSocket, AdminToken};
+use super::auditor::{Auditing, AuditorServer, AuditorService};
 use super::deadline::DeadlineLayer;
 use super::drain::Drain;
 use super::health::HealthWatch;
@@ -45,6 +46,8 @@ pub struct Administration {
     pub tokens: Vec<AdminToken>,
     /// What watches the signer's clock; nothing where that cannot jump.
     pub clock_guard: Option<Arc<ClockGuard>>,
+    /// What auditors ask; nothing where nothing is written down.
+    pub auditing: Option<Arc<Auditing>>,
 }
 
 /// What a client may send before the service has read it, in bytes: on one call, and on a connection. Ten batches are on their
@@ -85,12 +88,13 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .max_decoding_message_size(limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
     let (end_admin, admin_ends) = tokio::sync::oneshot::channel::<()>();
-    let Administration { socket, tokens, clock_guard } = parts.admin;
+    let Administration { socket, tokens, clock_guard, auditing } = parts.admin;
     let administration = admin::service(tokens.clone(), clock_guard.clone());
+    let auditor = AuditorServer::new(AuditorService::new(auditing.clone()));
     let admin = async move {
         if let Some(socket) = socket {
             // Dropped where the service ends, which is as good as sent.
-            admin::run(socket, tokens, clock_guard, async { drop(admin_ends.await) }).await;
+            admin::run(socket, (tokens, clock_guard, auditing), async { drop(admin_ends.await) }).await;
         }
     };
     let admin = tokio::spawn(admin);
@@ -117,6 +121,7 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .add_service(reflection_v1)
         .add_service(reflection_v1alpha)
         .add_service(administration)
+        .add_service(auditor)
         .add_service(signer)
         .serve_with_incoming_shutdown(connections, shutdown);
     let drained = async {

@@ -88,7 +88,7 @@ impl AuditKey {
     /// # Errors
     /// Where no token signs, or the ledger cannot be written.
     pub async fn seal(&self, writer: &ChainWriter, clock: &dyn Clock) -> Result<Head, SealError> {
-        let (head, at) = (writer.status().head(), clock.now().seconds());
+        let (head, at) = (writer.status().head(), clock.now().millis());
         let signature = self.sign(head.sealed_digest(writer.instance(), at)).await?;
         let seal = Seal {
             head: head.seq,

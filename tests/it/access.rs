@@ -13,6 +13,7 @@ use sceau::service::person::{KeySource, PersonSettings};
 use sceau::service::proto::DESCRIPTORS;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::admin_client::AdminClient;
+use sceau::service::proto::v1::auditor_client::AuditorClient;
 use sceau::service::proto::v1::result::Outcome;
 use sceau::service::proto::v1::signer_client::SignerClient;
 use sceau::service::tls::{LiveTls, TlsFiles};
@@ -109,12 +110,14 @@ fn every_call() -> Vec<String> {
 
 /// Who may make a call: this is the table, written a second time.
 fn may(role: Role, path: &str) -> Seen {
-    use Role::{Issuer, Officer, Operator};
+    use Role::{Auditor, Issuer, Officer, Operator};
 
     let roles: &[Role] = match path {
         "/sceau.v1.Signer/SignBatch" | "/sceau.v1.Signer/SignStream" => &[Issuer],
         "/sceau.v1.Admin/UnlatchToken" => &[Officer],
         "/sceau.v1.Admin/ListTokens" | "/sceau.v1.Admin/ShowClock" | "/sceau.v1.Admin/AcceptClock" => &[Officer, Operator],
+        "/sceau.v1.Auditor/FindCertificates" | "/sceau.v1.Auditor/CountCertificates" => &[Auditor],
+        "/sceau.v1.Auditor/ShowLedger" => &[Officer, Auditor, Operator],
         "/sceau.v1.Signer/ListSigningCertificates"
         | "/grpc.health.v1.Health/Check"
         | "/grpc.health.v1.Health/Watch"
@@ -131,6 +134,7 @@ fn may(role: Role, path: &str) -> Seen {
 async fn call(channel: Channel, path: &str) -> Result<(), Status> {
     let mut signer = SignerClient::new(channel.clone());
     let mut admin = AdminClient::new(channel.clone());
+    let mut auditor = AuditorClient::new(channel.clone());
     let mut health = HealthClient::new(channel.clone());
     let check = HealthCheckRequest { service: String::new() };
     match path.rsplit('/').next().unwrap() {
@@ -144,6 +148,12 @@ async fn call(channel: Channel, path: &str) -> Result<(), Status> {
         "UnlatchToken" => admin.unlatch_token(v1::UnlatchTokenRequest { token: "none".to_owned() }).await.map(drop),
         "ShowClock" => admin.show_clock(v1::ShowClockRequest {}).await.map(drop),
         "AcceptClock" => admin.accept_clock(v1::AcceptClockRequest {}).await.map(drop),
+        "FindCertificates" => {
+            let mut answers = auditor.find_certificates(v1::FindCertificatesRequest::default()).await?.into_inner();
+            answers.message().await.map(drop)
+        }
+        "CountCertificates" => auditor.count_certificates(v1::CountCertificatesRequest::default()).await.map(drop),
+        "ShowLedger" => auditor.show_ledger(v1::ShowLedgerRequest {}).await.map(drop),
         "Check" => health.check(check).await.map(drop),
         "Watch" => health.watch(check).await?.into_inner().message().await.map(drop),
         "ServerReflectionInfo" if path.contains("v1alpha") => reflection_v1alpha(channel).await,

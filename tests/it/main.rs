@@ -15,6 +15,7 @@ mod faulty_token;
 mod health;
 mod jwt;
 mod layering;
+mod ledger;
 mod life;
 mod load;
 mod modules;

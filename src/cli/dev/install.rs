@@ -26,6 +26,9 @@ const COUNTRY: &str = "FR";
 const DSCS: [(&str, KeyKind, &str); 2] =
     [("dsc-es256", KeyKind::P256, "Sceau development DSC ES256"), ("dsc-ps256", KeyKind::Rsa2048, "Sceau development DSC PS256")];
 
+/// The audit key's label and its certificate's file.
+const AUDIT: &str = "audit";
+
 const DAY: i64 = 86_400;
 
 /// Makes what is not there; leaves everything where the configuration stands.
@@ -41,7 +44,7 @@ pub(super) fn install(dir: &Path, module: &Path, now: NumericDate) -> anyhow::Re
     let trust = issue_certificates(dir, &admin, now)?;
     write(&dir.join("trust.pem"), &trust)?;
     write(&dir.join(CONFIG), &config_text(dir, module))?;
-    tracing::info!(config = %dir.join(CONFIG).display(), "made a token, a CSCA and two DSCs");
+    tracing::info!(config = %dir.join(CONFIG).display(), "made a token, a CSCA, two DSCs and an audit key");
     Ok(())
 }
 
@@ -71,14 +74,16 @@ fn issue_certificates(dir: &Path, admin: &TokenAdmin, now: NumericDate) -> anyho
     let csca = DevelopmentCsca::new(csca_key, country, now)?;
     write(&dir.join("csca.pem"), &pem(csca.der())?)?;
     let mut trust = String::new();
+    let request = |common_name: &str| DscRequest {
+        common_name: common_name.to_owned(),
+        types: Vec::new(),
+        not_before: now.plus_seconds(-DAY),
+        not_after: now.plus_seconds(2 * 365 * DAY),
+    };
+    let audit = csca.issue(&key(admin, KeyKind::P256, AUDIT)?, &request("Sceau development audit"))?;
+    write(&dir.join(format!("{AUDIT}.pem")), &pem(&audit)?)?;
     for (label, kind, common_name) in DSCS {
-        let request = DscRequest {
-            common_name: common_name.to_owned(),
-            types: Vec::new(),
-            not_before: now.plus_seconds(-DAY),
-            not_after: now.plus_seconds(2 * 365 * DAY),
-        };
-        let der = csca.issue(&key(admin, kind, label)?, &request)?;
+        let der = csca.issue(&key(admin, kind, label)?, &request(common_name))?;
         let dsc = Dsc::from_der(&der)?;
         tracing::info!(kid = %dsc.kid(), subject = dsc.subject(), "DSC issued");
         write(&dir.join(format!("{label}.pem")), &pem(&der)?)?;
@@ -121,6 +126,10 @@ token = "softhsm"
 
 [[dsc]]
 certificate = "dsc-ps256.pem"
+token = "softhsm"
+
+[ledger.audit]
+certificate = "{AUDIT}.pem"
 token = "softhsm"
 
 [[profile]]

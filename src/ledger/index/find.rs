@@ -1,17 +1,17 @@
 //! Answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::builder::{ROWS_AT_ONCE, intent, read_row};
+use super::builder::{ROWS_AT_ONCE, read_row};
 use super::pages::{places, prefix};
-use super::segment::Draft;
+use super::segment::{Draft, Group};
 use super::{IndexStore, Question, Signing};
 use crate::domain::CertificateType;
-use crate::ledger::record::{Body, Entry, Intent, Place, Record};
+use crate::ledger::record::{Entry, Intent, Place};
 use crate::ledger::store::{ChainState, Store, StoreError};
 
 /// The records of all chains of a store, to ask.
@@ -78,7 +78,9 @@ impl Tally {
 }
 
 /// A chain, and up to where it is indexed.
+#[derive(Clone, Debug)]
 struct Indexed {
+    chain: i64,
     instance: String,
     indexed: u64,
 }
@@ -99,44 +101,31 @@ impl Records {
         &self.store
     }
 
-    /// Gives every certificate that a question means to `take`, in the order of chain and place, until it says no.
+    /// Every chain, and up to where it is indexed.
     ///
     /// # Errors
     /// Where the store does not answer.
-    pub async fn find(&self, question: &Question, mut take: impl AsyncFnMut(Found) -> bool) -> Result<(), StoreError> {
-        let chains = self.chains().await?;
-        let is_indexed = |chain: i64, seq: u64| chains.get(&chain).is_some_and(|chain| seq <= chain.indexed);
-        let name = |chain: i64| chains.get(&chain).map(|chain| chain.instance.as_str()).unwrap_or_default();
-        if question.is_pointed() {
-            for (chain, seqs) in self.pointed(question).await? {
-                for seq in seqs.into_iter().filter(|seq| is_indexed(chain, *seq)) {
-                    if !self.give(question, name(chain), chain, seq, &mut take).await? {
-                        return Ok(());
-                    }
-                }
-            }
-        } else {
-            let mut after = (0, 0);
-            loop {
-                let signings = self.index.signings(question, after, SIGNINGS_AT_ONCE).await?;
-                let Some(last) = signings.last() else { break };
-                after = (last.chain, last.seq);
-                for signing in signings.iter().filter(|signing| is_indexed(signing.chain, signing.seq)) {
-                    if !self.give(question, name(signing.chain), signing.chain, signing.seq, &mut take).await? {
-                        return Ok(());
-                    }
-                }
-            }
+    pub async fn chains(&self) -> Result<Vec<(ChainState, u64)>, StoreError> {
+        let mut chains = Vec::new();
+        for state in self.store.chains().await? {
+            let indexed = self.index.indexed(state.chain).await?;
+            chains.push((state, indexed));
         }
-        let mut goes_on = true;
-        for (chain, state) in &chains {
-            let look = async |signing: Signing, group: Intent, entries: Vec<Entry>| {
-                goes_on = goes_on && hand_over(question, &state.instance, &signing, &group, &entries, &mut take).await;
-                goes_on
-            };
-            self.look_through(*chain, state.indexed, look).await?;
-        }
-        Ok(())
+        Ok(chains)
+    }
+
+    /// Looks for every certificate that a question means: first by the index, then through what is not indexed yet.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub async fn search(&self, question: Question) -> Result<Search, StoreError> {
+        let chains = self.indexed().await?;
+        let (pending, after) = match question.is_pointed() {
+            true => (self.pointed(&question, &chains).await?, None),
+            false => (VecDeque::new(), Some((0, 0))),
+        };
+        let tails = chains.iter().map(Tail::of).collect();
+        Ok(Search { records: self.clone(), question, chains, pending, after, tails })
     }
 
     /// Counts the certificates that a question means.
@@ -146,124 +135,150 @@ impl Records {
     pub async fn count(&self, question: &Question) -> Result<Tally, StoreError> {
         let mut tally = Tally::default();
         if question.is_pointed() {
-            let mut groups = BTreeSet::new();
-            self.find(question, async |found| {
-                groups.insert((found.instance, found.signing.seq));
-                tally.add_one(found.entry.kind);
-                true
-            })
-            .await?;
-            tally.groups = groups.len() as u64;
+            let mut search = self.search(question.clone()).await?;
+            while let Some(found) = search.next().await? {
+                tally.groups += found.iter().map(|one| (&one.instance, one.signing.seq)).collect::<BTreeSet<_>>().len() as u64;
+                found.iter().for_each(|one| tally.add_one(one.entry.kind));
+            }
             return Ok(tally);
         }
-        let chains = self.chains().await?;
-        let is_indexed = |signing: &&Signing| chains.get(&signing.chain).is_some_and(|chain| signing.seq <= chain.indexed);
+        let chains = self.indexed().await?;
         let mut after = (0, 0);
         loop {
             let signings = self.index.signings(question, after, SIGNINGS_AT_ONCE).await?;
             let Some(last) = signings.last() else { break };
             after = (last.chain, last.seq);
-            signings.iter().filter(is_indexed).for_each(|signing| tally.add(question, signing));
+            let indexed = signings.iter().filter(|signing| is_indexed(&chains, signing.chain, signing.seq));
+            indexed.for_each(|signing| tally.add(question, signing));
         }
-        for (chain, state) in &chains {
-            let look = async |signing: Signing, _: Intent, _: Vec<Entry>| {
-                if question.admits(&signing) {
-                    tally.add(question, &signing);
-                }
-                true
-            };
-            self.look_through(*chain, state.indexed, look).await?;
+        for mut tail in chains.iter().map(Tail::of) {
+            while let Some(groups) = tail.next(&*self.store).await? {
+                let meant = groups.iter().filter(|group| question.admits(&group.signing));
+                meant.for_each(|group| tally.add(question, &group.signing));
+            }
         }
         Ok(tally)
     }
 
     /// What is indexed at this moment: a segment that is written meanwhile is looked through.
-    async fn chains(&self) -> Result<BTreeMap<i64, Indexed>, StoreError> {
-        let mut chains = BTreeMap::new();
-        for ChainState { chain, instance, .. } in self.store.chains().await? {
-            chains.insert(chain, Indexed { instance, indexed: self.index.indexed(chain).await? });
-        }
-        Ok(chains)
+    async fn indexed(&self) -> Result<Vec<Indexed>, StoreError> {
+        let indexed = |(state, indexed): (ChainState, u64)| Indexed { chain: state.chain, instance: state.instance, indexed };
+        Ok(self.chains().await?.into_iter().map(indexed).collect())
     }
 
-    /// Outcomes that may hold what hashes point to, by chain.
-    async fn pointed(&self, question: &Question) -> Result<BTreeMap<i64, BTreeSet<u64>>, StoreError> {
-        let mut found: BTreeMap<i64, BTreeSet<u64>> = BTreeMap::new();
+    /// Outcomes that may hold what hashes point to.
+    async fn pointed(&self, question: &Question, chains: &[Indexed]) -> Result<VecDeque<(i64, u64)>, StoreError> {
+        let mut found = BTreeSet::new();
         for (kind, hash) in question.hashes() {
             let prefix = prefix(hash);
             for (chain, page) in self.index.pages(kind, prefix).await? {
-                found.entry(chain).or_default().extend(places(&page, prefix).map(|place| place.seq));
+                found.extend(places(&page, prefix).map(|place| (chain, place.seq)));
             }
         }
-        Ok(found)
+        Ok(found.into_iter().filter(|(chain, seq)| is_indexed(chains, *chain, *seq)).collect())
     }
 
-    /// Gives what of one outcome is meant.
-    async fn give(
-        &self,
-        question: &Question,
-        instance: &str,
-        chain: i64,
-        seq: u64,
-        take: &mut impl AsyncFnMut(Found) -> bool,
-    ) -> Result<bool, StoreError> {
-        let Some(row) = self.store.rows(chain, seq, 1).await?.into_iter().find(|row| row.seq == seq) else { return Ok(true) };
-        let Some(intent_seq) = row.record.as_deref().and_then(intent_of) else { return Ok(true) };
-        let mut draft = Draft::new(chain);
-        let Some(intent) = intent(&*self.store, chain, intent_seq).await? else { return Ok(true) };
-        draft.supply(intent_seq, intent);
-        let Some(group) = draft.read(&row)? else { return Ok(true) };
-        Ok(hand_over(question, instance, &group.signing, &group.intent, &group.entries, take).await)
+    /// One outcome with its intent.
+    async fn group(&self, chain: i64, seq: u64) -> Result<Option<Group>, StoreError> {
+        let Some(row) = self.store.rows(chain, seq, 1).await?.into_iter().find(|row| row.seq == seq) else { return Ok(None) };
+        read_row(&*self.store, &mut Draft::new(chain), chain, &row).await
     }
+}
 
-    /// Reads what of a chain is not indexed yet, until `look` says no.
-    async fn look_through(
-        &self,
-        chain: i64,
-        indexed: u64,
-        mut look: impl AsyncFnMut(Signing, Intent, Vec<Entry>) -> bool,
-    ) -> Result<(), StoreError> {
-        let (mut draft, mut next) = (Draft::new(chain), indexed + 1);
+fn is_indexed(chains: &[Indexed], chain: i64, seq: u64) -> bool {
+    chains.iter().any(|known| known.chain == chain && seq <= known.indexed)
+}
+
+/// A search that goes on as far as its answers are asked for.
+#[derive(Debug)]
+pub struct Search {
+    records: Records,
+    question: Question,
+    chains: Vec<Indexed>,
+    /// Outcomes that the index gave.
+    pending: VecDeque<(i64, u64)>,
+    /// Where the index is asked next; nothing when it has given all.
+    after: Option<(i64, u64)>,
+    tails: VecDeque<Tail>,
+}
+
+impl Search {
+    /// The next certificates that are meant, at least one; nothing after the last.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub async fn next(&mut self) -> Result<Option<Vec<Found>>, StoreError> {
         loop {
-            let rows = self.store.rows(chain, next, ROWS_AT_ONCE).await?;
-            let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
-            for row in &rows {
-                let group = read_row(&*self.store, &mut draft, chain, row).await?;
-                if let Some(group) = group
-                    && !look(group.signing, group.intent, group.entries).await
-                {
-                    return Ok(());
+            let groups = if let Some((chain, seq)) = self.pending.pop_front() {
+                self.records.group(chain, seq).await?.into_iter().collect()
+            } else if let Some(after) = self.after.take() {
+                self.ask_index(after).await?;
+                continue;
+            } else if let Some(tail) = self.tails.front_mut() {
+                match tail.next(&*self.records.store).await? {
+                    Some(groups) => groups,
+                    None => {
+                        self.tails.pop_front();
+                        continue;
+                    }
                 }
+            } else {
+                return Ok(None);
+            };
+            let found: Vec<Found> = groups.into_iter().flat_map(|group| self.meant(&group)).collect();
+            if !found.is_empty() {
+                return Ok(Some(found));
             }
-            next = last + 1;
         }
+    }
+
+    async fn ask_index(&mut self, after: (i64, u64)) -> Result<(), StoreError> {
+        let signings = self.records.index.signings(&self.question, after, SIGNINGS_AT_ONCE).await?;
+        self.after = signings.last().map(|last| (last.chain, last.seq));
+        let places = signings.iter().map(|signing| (signing.chain, signing.seq));
+        self.pending.extend(places.filter(|(chain, seq)| is_indexed(&self.chains, *chain, *seq)));
+        Ok(())
+    }
+
+    fn meant(&self, group: &Group) -> Vec<Found> {
+        if !self.question.admits(&group.signing) {
+            return Vec::new();
+        }
+        let instance = self.chains.iter().find(|chain| chain.chain == group.signing.chain).map(|chain| &chain.instance);
+        let found = |(entry, index): (&Entry, u16)| Found {
+            instance: instance.cloned().unwrap_or_default(),
+            index,
+            signing: group.signing.clone(),
+            group: group.intent.clone(),
+            entry: *entry,
+        };
+        group.entries.iter().zip(0..).filter(|(entry, _)| self.question.means(entry)).map(found).collect()
     }
 }
 
-async fn hand_over(
-    question: &Question,
-    instance: &str,
-    signing: &Signing,
-    group: &Intent,
-    entries: &[Entry],
-    take: &mut impl AsyncFnMut(Found) -> bool,
-) -> bool {
-    if !question.admits(signing) {
-        return true;
-    }
-    for (entry, index) in entries.iter().zip(0..).filter(|(entry, _)| question.means(entry)) {
-        let (instance, signing, group) = (instance.to_owned(), signing.clone(), group.clone());
-        if !take(Found { instance, index, signing, group, entry: *entry }).await {
-            return false;
-        }
-    }
-    true
+/// What of a chain is not indexed yet.
+#[derive(Debug)]
+struct Tail {
+    draft: Draft,
+    chain: i64,
+    next: u64,
 }
 
-fn intent_of(record: &[u8]) -> Option<u64> {
-    match Record::from_cbor(record).ok()?.body {
-        Body::Outcome(outcome) => Some(outcome.intent),
-        _ => None,
+impl Tail {
+    fn of(chain: &Indexed) -> Self {
+        Self { draft: Draft::new(chain.chain), chain: chain.chain, next: chain.indexed + 1 }
+    }
+
+    /// The groups of the next rows; nothing behind the last row.
+    async fn next(&mut self, store: &dyn Store) -> Result<Option<Vec<Group>>, StoreError> {
+        let rows = store.rows(self.chain, self.next, ROWS_AT_ONCE).await?;
+        let Some(last) = rows.last().map(|row| row.seq) else { return Ok(None) };
+        self.next = last + 1;
+        let mut groups = Vec::new();
+        for row in &rows {
+            groups.extend(read_row(store, &mut self.draft, self.chain, row).await?);
+        }
+        Ok(Some(groups))
     }
 }
 

@@ -14,7 +14,7 @@ mod segment;
 mod tests;
 
 pub use builder::{IndexTask, Indexer};
-pub use find::{Found, Records, Tally};
+pub use find::{Found, Records, Search, Tally};
 pub use question::{Question, Signing};
 pub use segment::{Enough, Page, Segment};
 

@@ -57,6 +57,7 @@ pub(super) struct Draft {
 }
 
 /// An outcome, with what it says of each certificate.
+#[derive(Debug)]
 pub(super) struct Group {
     pub(super) signing: Signing,
     pub(super) intent: Intent,
@@ -86,7 +87,7 @@ impl Draft {
                 if entries.is_empty() {
                     return Ok(None);
                 }
-                let at = NumericDate::from_seconds(record.at);
+                let at = NumericDate::from_seconds(record.at.div_euclid(1_000));
                 let signing = Signing::new(self.chain, row.seq, at, &intent, &outcome, &entries);
                 Ok(Some(Group { signing, intent, entries }))
             }

@@ -58,14 +58,11 @@ impl Bench {
 
     async fn found(&self, question: &Question) -> Vec<(u64, u16)> {
         let mut found = Vec::new();
-        self.records()
-            .find(question, async |one| {
-                assert_eq!(one.instance, "north");
-                found.push((one.signing.seq, one.index));
-                true
-            })
-            .await
-            .unwrap();
+        let mut search = self.records().search(question.clone()).await.unwrap();
+        while let Some(some) = search.next().await.unwrap() {
+            assert!(some.iter().all(|one| one.instance == "north"));
+            found.extend(some.iter().map(|one| (one.signing.seq, one.index)));
+        }
         found
     }
 }

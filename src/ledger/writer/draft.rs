@@ -19,7 +19,7 @@ impl Chain {
     /// The row of the next record.
     pub(super) fn row(&mut self, settings: &WriterSettings, now: NumericDate, body: Body, detail: Vec<u8>) -> Row {
         let seq = self.head.seq + 1;
-        let record = Record { v: VERSION, instance: settings.instance.clone(), seq, at: now.seconds(), body };
+        let record = Record { v: VERSION, instance: settings.instance.clone(), seq, at: now.millis(), body };
         debug_assert!(record.has_detail(&detail), "the detail of record {seq} is another's");
         let record = record.to_cbor();
         let digest = Record::digest_of(&record);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
+use super::super::auditor::AuditorClient;
 use super::super::client::within;
 use super::super::connection::{Connection, ConnectionError};
 use super::super::proto::v1;
@@ -21,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a service that runs on this machine.
 #[derive(Clone, Debug)]
-pub struct AdminClient(admin_client::AdminClient<Channel>);
+pub struct AdminClient(admin_client::AdminClient<Channel>, Channel);
 
 /// Why the service cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,10 @@ pub enum AdminError {
 }
 
 impl AdminError {
+    pub(in crate::service) fn call(status: Status) -> Self {
+        Self::Call(Box::new(status))
+    }
+
     /// Whether the service does not let this caller ask that.
     #[must_use]
     pub fn is_refused(&self) -> bool {
@@ -74,7 +79,7 @@ impl AdminClient {
         }
         let endpoint = Endpoint::from_shared(format!("unix:{}", socket.display())).map_err(|_| absent())?;
         let channel = endpoint.connect().await.map_err(|_| absent())?;
-        Ok(Self(admin_client::AdminClient::new(channel)))
+        Ok(Self::over(channel))
     }
 
     /// Connects to a service over the network, as a caller with the role that a call asks for.
@@ -82,7 +87,17 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Connection`].
     pub async fn connect_over(connection: &Connection) -> Result<Self, AdminError> {
-        Ok(Self(admin_client::AdminClient::new(connection.open().await?.next().channel())))
+        Ok(Self::over(connection.open().await?.next().channel()))
+    }
+
+    fn over(channel: Channel) -> Self {
+        Self(admin_client::AdminClient::new(channel.clone()), channel)
+    }
+
+    /// The same service's ledger.
+    #[must_use]
+    pub fn auditor(&self) -> AuditorClient {
+        AuditorClient::over(self.1.clone())
     }
 
     /// How each token is, with the number of items on their way to it.
@@ -90,7 +105,7 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Call`].
     pub async fn tokens(&mut self) -> Result<Vec<(TokenStatus, u64)>, AdminError> {
-        let answer = self.0.list_tokens(within(TIMEOUT, v1::ListTokensRequest {})).await.map_err(call)?;
+        let answer = self.0.list_tokens(within(TIMEOUT, v1::ListTokensRequest {})).await.map_err(AdminError::call)?;
         Ok(answer.into_inner().tokens.into_iter().map(token_status).collect())
     }
 
@@ -100,7 +115,7 @@ impl AdminClient {
     /// [`AdminError::Call`].
     pub async fn unlatch(&mut self, token: &str) -> Result<bool, AdminError> {
         let request = v1::UnlatchTokenRequest { token: token.to_owned() };
-        Ok(self.0.unlatch_token(within(TIMEOUT, request)).await.map_err(call)?.into_inner().was_latched)
+        Ok(self.0.unlatch_token(within(TIMEOUT, request)).await.map_err(AdminError::call)?.into_inner().was_latched)
     }
 
     /// How the clock is.
@@ -108,7 +123,7 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Call`].
     pub async fn clock(&mut self) -> Result<ClockStatus, AdminError> {
-        let answer = self.0.show_clock(within(TIMEOUT, v1::ShowClockRequest {})).await.map_err(call)?.into_inner();
+        let answer = self.0.show_clock(within(TIMEOUT, v1::ShowClockRequest {})).await.map_err(AdminError::call)?.into_inner();
         Ok(ClockStatus { now: NumericDate::from_seconds(answer.now), stopped: answer.stopped })
     }
 
@@ -117,13 +132,10 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Call`].
     pub async fn accept_clock(&mut self) -> Result<ClockStatus, AdminError> {
-        let answer = self.0.accept_clock(within(TIMEOUT, v1::AcceptClockRequest {})).await.map_err(call)?.into_inner();
+        let answer =
+            self.0.accept_clock(within(TIMEOUT, v1::AcceptClockRequest {})).await.map_err(AdminError::call)?.into_inner();
         Ok(ClockStatus { now: NumericDate::from_seconds(answer.now), stopped: answer.was_stopped })
     }
-}
-
-fn call(status: Status) -> AdminError {
-    AdminError::Call(Box::new(status))
 }
 
 fn token_status(status: v1::TokenStatus) -> (TokenStatus, u64) {

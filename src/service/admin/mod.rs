@@ -21,6 +21,7 @@ use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
 use super::access::caller_of;
+use super::auditor::{Auditing, AuditorServer, AuditorService};
 use super::monitoring::CallLayer;
 use super::proto::v1;
 use super::proto::v1::admin_server::{self, AdminServer};
@@ -90,14 +91,14 @@ pub(super) fn service(tokens: Vec<AdminToken>, clock_guard: Option<Arc<ClockGuar
 /// Serves until `shutdown` is ready.
 pub(super) async fn run(
     socket: AdminSocket,
-    tokens: Vec<AdminToken>,
-    clock_guard: Option<Arc<ClockGuard>>,
+    (tokens, clock_guard, auditing): (Vec<AdminToken>, Option<Arc<ClockGuard>>, Option<Arc<Auditing>>),
     shutdown: impl Future<Output = ()>,
 ) {
     let AdminSocket { listener, file } = socket;
     let service = AdminServer::with_interceptor(AdminService { tokens, clock_guard }, admit);
+    let auditor = AuditorServer::with_interceptor(AuditorService::new(auditing), admit);
     let incoming = UnixListenerStream::new(listener);
-    let server = Server::builder().layer(CallLayer::new()).add_service(service);
+    let server = Server::builder().layer(CallLayer::new()).add_service(service).add_service(auditor);
     if let Err(error) = server.serve_with_incoming_shutdown(incoming, shutdown).await {
         tracing::error!(%error, "the admin socket failed");
     }

@@ -1,0 +1,35 @@
+//! `sceau ledger`: what was signed, and how the ledger is.
+
+mod find;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+/// Ask what was signed, under which key, for whom.
+///
+/// The ledger holds hashes and no names: a certificate is found by its own text, its UVCI or the caller's item_id, or by who had it
+/// signed and when. For the role auditor, or on the service's own machine for its user and root.
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(subcommand)]
+    command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum LedgerCommand {
+    Find(find::FindArgs),
+    Show(show::ShowArgs),
+}
+
+pub(crate) fn run(args: &LedgerArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        LedgerCommand::Find(args) => find::run(args),
+        LedgerCommand::Show(args) => show::run(args),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

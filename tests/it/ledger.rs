@@ -1,0 +1,167 @@
+//! The ledger of a running service: what was signed is on record, found, and there after a restart.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+
+use crate::shared::processes::send;
+use crate::softhsm::{lines, samples};
+use crate::support::{Ran, dev_folder, edit, read_endpoint, run, sceau};
+
+struct Service {
+    child: Child,
+    endpoint: String,
+}
+
+impl Service {
+    fn start(dir: &Path) -> Self {
+        let mut command = sceau();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.join("sceau.toml"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let endpoint = read_endpoint(&mut child);
+        Self { child, endpoint }
+    }
+
+    fn end(mut self) {
+        send("-TERM", self.child.id());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// As a power cut would end it.
+    fn kill(self) {
+        drop(self);
+    }
+
+    fn sign(&self, input: &Path, output: &Path) {
+        let ran = run(sceau().args(["sign", "--endpoint", &self.endpoint, "--in"]).arg(input).arg("--out").arg(output));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn find(dir: &Path, more: &[&str]) -> Ran {
+    run(sceau().args(["ledger", "find", "--config"]).arg(dir.join("sceau.toml")).args(more))
+}
+
+fn found(dir: &Path, more: &[&str]) -> Vec<Value> {
+    let ran = find(dir, &[&["--json", "--limit", "0"], more].concat());
+    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_was_signed_is_found_by_its_text_uvci_item_id_key_caller_and_time() {
+    let home = dev_folder();
+    let service = Service::start(home.path());
+    let (input, output) = (samples(home.path(), 300), home.path().join("signed.ndjson"));
+    service.sign(&input, &output);
+    let signed = lines(&output);
+    for one in [&signed[0], &signed[150], &signed[299]] {
+        let [hc1, uvci, item_id] = ["hc1", "uvci", "item_id"].map(|key| one[key].as_str().unwrap());
+        let by_text = found(home.path(), &["--hc1", hc1]);
+        assert_eq!(by_text.len(), 1, "{by_text:?}");
+        assert_eq!(found(home.path(), &["--uvci", uvci]), by_text);
+        assert_eq!(found(home.path(), &["--item-id", item_id]), by_text);
+        assert_eq!((&by_text[0]["kid"], &by_text[0]["expires_at"]), (&one["kid"], &one["expires_at"]), "{by_text:?}");
+        assert_eq!(by_text[0]["caller"], "loopback");
+    }
+    assert_eq!(found(home.path(), &["--caller", "loopback", "--from", "2021-01-01T00:00:00Z"]).len(), 300);
+    let nothing = find(home.path(), &["--caller", "somebody"]);
+    assert_eq!((nothing.code, nothing.stderr.contains("nothing on record")), (Some(2), true), "{}", nothing.stderr);
+    let counted: u64 = ["v", "t", "r"].iter().map(|kind| found(home.path(), &["--type", kind]).len() as u64).sum();
+    let count = find(home.path(), &["--count"]);
+    assert!(count.stdout.starts_with(&format!("{counted} certificates: ")) && counted == 300, "{}", count.stdout);
+    let limited = find(home.path(), &["--limit", "7"]);
+    assert_eq!((limited.stdout.lines().count(), limited.stderr.contains("there may be more")), (8, true), "{}", limited.stdout);
+    service.end();
+}
+
+/// The pages of the database, its write-ahead log and the log lines are searched for every value of the payloads.
+#[test]
+fn nothing_of_a_payload_is_in_the_database_file() {
+    let home = dev_folder();
+    let service = Service::start(home.path());
+    let (input, output) = (samples(home.path(), 50), home.path().join("signed.ndjson"));
+    service.sign(&input, &output);
+    let mut bytes = Vec::new();
+    for name in ["ledger.db", "ledger.db-wal"] {
+        bytes.extend(std::fs::read(home.path().join("state").join(name)).unwrap());
+    }
+    service.end();
+    bytes.extend(std::fs::read(home.path().join("state/ledger.db")).unwrap());
+    assert!(bytes.len() > 50 * 123, "{}", bytes.len());
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(has("loopback"), "the search finds what is there");
+    for (one, signed) in lines(&input).iter().zip(lines(&output)) {
+        let mut values = vec![signed["uvci"].as_str().unwrap().to_owned(), signed["item_id"].as_str().unwrap().to_owned()];
+        texts(&one["payload"]["nam"], &mut values);
+        texts(&one["payload"]["dob"], &mut values);
+        // Two letters are anywhere.
+        for value in values.iter().filter(|value| value.len() > 3) {
+            assert!(!has(value), "{value}");
+        }
+    }
+}
+
+fn texts(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::String(text) => into.push(text.clone()),
+        Value::Object(members) => members.values().for_each(|value| texts(value, into)),
+        Value::Array(elements) => elements.iter().for_each(|value| texts(value, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn after_a_kill_the_same_items_get_the_same_certificates_and_the_record_goes_on() {
+    let home = dev_folder();
+    let input = samples(home.path(), 100);
+    let outputs = ["first.ndjson", "second.ndjson"].map(|name| home.path().join(name));
+    let service = Service::start(home.path());
+    service.sign(&input, &outputs[0]);
+    service.kill();
+    let service = Service::start(home.path());
+    service.sign(&input, &outputs[1]);
+    assert_eq!(lines(&outputs[0]), lines(&outputs[1]));
+    assert_eq!(found(home.path(), &[]).len(), 100, "nothing was signed twice");
+    let shown = run(sceau().args(["ledger", "show", "--config"]).arg(home.path().join("sceau.toml")));
+    assert!(
+        shown.stdout.contains("chain sceau (this service's)") && shown.stdout.contains("it can be written"),
+        "{}",
+        shown.stdout
+    );
+    service.end();
+}
+
+#[test]
+fn a_ledger_whose_keys_are_gone_is_not_gone_on_with_and_two_services_do_not_share_a_file() {
+    let home = dev_folder();
+    let service = Service::start(home.path());
+    edit(&home.path().join("sceau.toml"), "[server]", "[server]\nadmin_socket = \"other.sock\"");
+    let second = crate::support::serve_in_vain(home.path());
+    assert!(second.stderr.contains("another process writes"), "{}", second.stderr);
+    service.end();
+    std::fs::remove_file(home.path().join("state/ledger.keys")).unwrap();
+    let refused = crate::support::serve_in_vain(home.path());
+    assert!(refused.stderr.contains("put them back from the backup"), "{}", refused.stderr);
+}
+
+#[test]
+fn signing_off_the_record_is_asked_for_by_name_and_warned_of() {
+    let home = dev_folder();
+    edit(&home.path().join("sceau.toml"), "[ledger.audit]", "[ledger]\nstore = \"none_at_own_risk\"\n\n[ledger.audit]");
+    let service = Service::start(home.path());
+    let (input, output) = (samples(home.path(), 3), home.path().join("signed.ndjson"));
+    service.sign(&input, &output);
+    assert!(!home.path().join("state/ledger.db").exists());
+    let refused = find(home.path(), &[]);
+    assert!(refused.stderr.contains("writes nothing down"), "{}", refused.stderr);
+    service.end();
+}
