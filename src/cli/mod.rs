@@ -1,5 +1,6 @@
 //! The command line: one file, or folder, a subcommand.
 
+mod audit;
 mod clock;
 mod completions;
 mod config;
@@ -68,6 +69,7 @@ enum Command {
     Encode(encode::EncodeArgs),
     Sample(sample::SampleArgs),
     Qr(qr::QrArgs),
+    Audit(audit::AuditArgs),
     Rules(rules::RulesArgs),
     Config(config::ConfigArgs),
     Token(token::TokenArgs),
@@ -100,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Encode(args) => encode::run(args),
         Command::Sample(args) => sample::run_to_stdout(args),
         Command::Qr(args) => qr::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Config(args) => config::run(args),
         Command::Token(args) => token::run(args),

@@ -86,7 +86,7 @@ pub(crate) fn run(args: &QrArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The first certificate of an input, or the one with an id.
-fn find(input: &mut dyn BufRead, id: Option<&str>) -> anyhow::Result<String> {
+pub(crate) fn find(input: &mut dyn BufRead, id: Option<&str>) -> anyhow::Result<String> {
     for line in Lines::new(input) {
         let Line { number, text } = line.context("cannot read the certificates")?;
         let Some(id) = id else {

@@ -3,8 +3,10 @@
 //!
 //! Reading order: [`record`] (what stands on record, and in which form), [`merkle`], [`keys`] (the secrets under which what is
 //! nearly personal is hashed), [`retries`] (claims, and what is kept of an item), [`store`] (SQLite, PostgreSQL),
-//! [`writer`] (one writer a chain, group commit), [`index`] (what questions need, built behind it, and answers), [`recorded`] (the [`Ledger`] that puts them together).
+//! [`writer`] (one writer a chain, group commit), [`index`] (what questions need, built behind it, and answers), [`recorded`]
+//! (the [`Ledger`] that puts them together), [`archive`] (chains as a file, and its audit).
 
+pub mod archive;
 pub mod index;
 pub mod intent;
 pub mod keys;

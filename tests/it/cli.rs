@@ -122,6 +122,9 @@ fn every_command_has_examples_in_its_help() {
         "config check",
         "token probe",
         "token unlatch",
+        "audit verify",
+        "audit prove",
+        "audit check-proof",
         "clock show",
         "clock accept",
     ];

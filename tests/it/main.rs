@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod access;
+mod audit;
 mod bad_payloads;
 mod chaos;
 mod cli;
