@@ -43,6 +43,8 @@
 //! - **One item's failure never fails its neighbours; results come in request order, one each.** tests/it/service.rs
 //! - **The same item of the same caller gets the same certificate, as long as it is kept; another payload under its item_id is
 //!   refused.** tests/it/retries.rs, ledger/tests.rs
+//! - **Replicas that share a database share claims and what is kept;** a claim that has run out settles nothing, and a chain that
+//!   another process has taken is written by nobody else. tests/it/postgres
 //! - **A slice that waits for another call's item holds no claim;** so no two batches wait for each other. tests/it/retries.rs
 //! - **A signed revocation list is written under a signature that verifies, and believed under a trusted upload certificate of
 //!   its own country alone.** encode/cms/tests.rs, tests/it/revocation.rs

@@ -24,7 +24,7 @@ use std::pin::Pin;
 pub use intent::{Group, OpenIntent, SignedItem};
 pub use keys::{InvalidLedgerKeys, LedgerKeyId, LedgerKeys};
 pub use recorded::RecordedLedger;
-pub use retries::{Claim, Expiry, InWork, ItemKey, Kept, MemoryLedger, Release, Retention, Ticket};
+pub use retries::{Claim, Expiry, InWork, ItemKey, Kept, MemoryLedger, Release, Retention, SharedRetention, Ticket};
 
 /// What a ledger will have done; it goes on where the future is dropped.
 pub type LedgerFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -33,7 +33,7 @@ pub type LedgerFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub type EachItem<T> = Vec<Result<T, LedgerError>>;
 
 /// Keeps signed items, and writes down what is signed. [`MemoryLedger`] keeps them in this process and writes nothing down;
-/// [`RecordedLedger`] writes to a database.
+/// [`RecordedLedger`] writes to a database, and keeps them in this process or, for all who share the database, there.
 ///
 /// # What an implementation owes
 /// - **One claim at a time.** Of several claims of one key, wherever they are made, one is [`Claim::Free`] until its ticket is

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use super::intent::Abandon;
 use super::record::{Body, Entry, Outcome};
-use super::retries::InvalidKept;
-use super::store::{KeptItem, Store, StoreError};
+use super::retries::{Claims, InvalidKept, SharedClaims};
+use super::store::{ItemStore, KeptItem, Store, StoreError};
 use super::writer::{ChainWriter, WriterStatus};
 use super::{
     Claim, EachItem, Group, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, LedgerKeys, MemoryLedger, OpenIntent, Retention,
-    SignedItem, Ticket, merkle,
+    SharedRetention, SignedItem, Ticket, merkle,
 };
 use crate::domain::Clock;
 
-/// Writes intents and outcomes to a chain; keeps items in memory, and beside the chain for the next start.
+/// Writes intents and outcomes to a chain, and keeps items: in memory, and beside the chain for the next start; or in the database,
+/// for all who share it.
 pub struct RecordedLedger(Arc<Inner>);
 
 struct Inner {
@@ -26,7 +27,7 @@ struct Inner {
 }
 
 struct Retries {
-    memory: MemoryLedger,
+    claims: Box<dyn Claims>,
     keep: Duration,
 }
 
@@ -44,9 +45,29 @@ impl RecordedLedger {
         retention: Option<Retention>,
     ) -> Result<Self, StoreError> {
         let retries = match retention {
-            Some(retention) => Some(Retries { memory: load(store, &keys, &*clock, retention).await?, keep: retention.keep }),
+            Some(retention) => {
+                let memory = load(store, &keys, &*clock, retention).await?;
+                Some(Retries { claims: Box::new(memory), keep: retention.keep })
+            }
             None => None,
         };
+        Ok(Self(Arc::new(Inner { writer, keys, clock, retries })))
+    }
+
+    /// A ledger over a chain; what is kept of items is shared with all other processes that keep theirs in the same store.
+    ///
+    /// # Errors
+    /// Where the store does not answer, or others share it under other ledger keys.
+    pub async fn share(
+        items: Arc<dyn ItemStore>,
+        writer: ChainWriter,
+        keys: LedgerKeys,
+        clock: Arc<dyn Clock>,
+        retention: SharedRetention,
+    ) -> Result<Self, StoreError> {
+        let SharedRetention { keep, claim } = retention;
+        let claims = SharedClaims::start(items, keys.clone(), Arc::clone(&clock), *writer.holder(), claim).await?;
+        let retries = Some(Retries { claims: Box::new(claims), keep });
         Ok(Self(Arc::new(Inner { writer, keys, clock, retries })))
     }
 
@@ -90,7 +111,7 @@ impl Ledger for RecordedLedger {
         }
         match &self.0.retries {
             None => Box::pin(std::future::ready(keys.into_iter().map(|key| Ok(Claim::Free(Ticket::unclaimed(key)))).collect())),
-            Some(retries) => retries.memory.claim(keys.into_iter().map(|key| self.0.keys.claim(key)).collect()),
+            Some(retries) => retries.claims.claim(keys.into_iter().map(|key| self.0.keys.claim(key)).collect()),
         }
     }
 
@@ -136,7 +157,7 @@ impl Inner {
             Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
             Ok(written) => {
                 let results = match &self.retries {
-                    Some(retries) => retries.memory.keep(tickets),
+                    Some(retries) => retries.claims.keep(tickets),
                     None => (0..count).map(|_| Ok(())).collect(),
                 };
                 let lost = |place| written.lost.contains(&place).then(|| LedgerError::new("the claim of the item has run out"));

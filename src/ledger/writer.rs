@@ -45,6 +45,7 @@ const ROWS_AT_ONCE: usize = 256;
 #[derive(Clone, Debug)]
 pub struct ChainWriter {
     instance: Arc<str>,
+    holder: Octets<16>,
     commands: mpsc::Sender<Command>,
     status: Arc<WriterStatus>,
 }
@@ -94,7 +95,7 @@ impl ChainWriter {
         let (holder, instance) = (Octets(rand::random()), settings.instance.clone());
         let mut actor = Actor { store, clock, settings, holder, status: Arc::clone(&status), held: BTreeMap::new(), chain: None };
         actor.take_at_start().await?;
-        let writer = Self { instance: instance.into(), commands, status };
+        let writer = Self { instance: instance.into(), holder, commands, status };
         let stop = Arc::clone(&writer.status);
         let task = tokio::spawn(actor.run(waiting));
         Ok((writer, WriterTask { task, status: stop }))
@@ -120,6 +121,11 @@ impl ChainWriter {
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// Who holds the chain: what it is leased to as long as this process lives.
+    pub(in crate::ledger) const fn holder(&self) -> &Octets<16> {
+        &self.holder
     }
 
     /// How the writer is.
@@ -290,6 +296,8 @@ impl Actor {
         let lost = match appended {
             Ok(lost) => lost,
             Err(error) => {
+                // Before anybody hears of it, so that whoever comes back at once hears the same.
+                self.status.is_down(&error.to_string());
                 // Those intents are nobody's: where they were written all the same, they are in doubt.
                 self.held.retain(|seq, _| *seq <= chain.written.seq);
                 answers.into_iter().for_each(|(done, ..)| drop(done.send(Err(LedgerError::new(error.to_string())))));

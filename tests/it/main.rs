@@ -25,6 +25,7 @@ mod person;
 mod person_config;
 mod person_keys;
 mod pki;
+mod postgres;
 mod pressure;
 mod probe;
 mod properties;

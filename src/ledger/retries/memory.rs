@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::table::{Found, Settled, Store};
-use super::{Claim, InWork, ItemKey, Kept, Release, Ticket};
+use super::{Claim, Claims, InWork, ItemKey, Kept, Release, Ticket};
 use crate::ledger::{EachItem, Group, Ledger, LedgerError, LedgerFuture, LedgerKeys, OpenIntent, SignedItem};
 
 /// How long items are kept, and how many.
@@ -65,6 +65,17 @@ impl MemoryLedger {
             }
         };
         signed.into_iter().map(keep).collect()
+    }
+}
+
+/// Beside a chain, too, it is this memory that says what is free and kept.
+impl Claims for MemoryLedger {
+    fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<EachItem<Claim>> {
+        Ledger::claim(self, keys)
+    }
+
+    fn keep(&self, signed: Vec<(Ticket, Kept)>) -> EachItem<()> {
+        Self::keep(self, signed)
     }
 }
 

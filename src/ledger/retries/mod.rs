@@ -8,15 +8,20 @@
 //!    is the same payload where the digest is the same, and then the kept signature makes the same certificate, byte for byte.
 
 mod claim;
+mod claims;
 mod item_key;
 mod kept;
 mod memory;
+mod shared;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
 pub use claim::{Claim, InWork, Release, Ticket};
+pub(in crate::ledger) use claims::Claims;
 pub use item_key::ItemKey;
 pub use kept::{Expiry, InvalidKept, Kept};
 pub use memory::{MemoryLedger, Retention};
+pub(in crate::ledger) use shared::SharedClaims;
+pub use shared::SharedRetention;

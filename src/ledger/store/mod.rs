@@ -2,6 +2,8 @@
 //!
 //! On the path of a certificate a store only appends. What questions need beside that is built behind it.
 
+mod items;
+pub mod postgres;
 pub mod sqlite;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use super::ItemKey;
 use super::record::{Head, Link};
 use crate::domain::{NumericDate, Octets};
+pub use items::{FoundItem, ItemClaim, ItemStore, WantedItems};
 
 /// A store's answer to come.
 pub type StoreFuture<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;

@@ -1,0 +1,9 @@
+//! The ledger in PostgreSQL: chains by lease, claims that several processes share, and a server that goes away.
+
+mod chains;
+mod claims;
+mod outages;
+mod proxy;
+mod questions;
+mod replica;
+pub(crate) mod server;

@@ -1,0 +1,172 @@
+//! A PostgreSQL of Debian's packages, on a socket in a folder of its own. It goes with this value, or with the test's process.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use sceau::ledger::store::postgres::{PostgresStore, PostgresUrl};
+
+/// Where Debian puts each version.
+const VERSIONS: &str = "/usr/lib/postgresql";
+
+/// What is not tested takes no time.
+const FAST: [&str; 4] = ["-c", "fsync=off", "-c", "full_page_writes=off"];
+
+pub(crate) struct Server {
+    folder: PathBuf,
+    bin: PathBuf,
+    keeper: Mutex<Keeper>,
+    databases: AtomicU32,
+}
+
+/// tests/it/postgres/keep.sh; it ends when its input does.
+struct Keeper {
+    child: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+/// A database of its own.
+pub(crate) struct Database {
+    pub(crate) name: String,
+    socket: PathBuf,
+    bin: PathBuf,
+}
+
+impl Server {
+    /// The one that tests share which leave it alone.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(&FAST))
+    }
+
+    /// One that loses nothing when it crashes.
+    pub(crate) fn durable() -> Self {
+        Self::start(&[])
+    }
+
+    /// One for a test that stops it.
+    pub(crate) fn own() -> Self {
+        Self::start(&FAST)
+    }
+
+    fn start(options: &[&str]) -> Self {
+        let bin = newest_bin();
+        let folder = tempfile::Builder::new().prefix("sceau-pg-").tempdir().unwrap().keep();
+        // Whoever runs it owns the folder, and the tests reach its socket.
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        let mut command = as_ordinary_user(&folder);
+        command.args(["sh", "-c", include_str!("keep.sh"), "keep.sh"]).arg(&bin).arg(&folder).args(options);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh starts");
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        let mut keeper = Keeper { orders: child.stdin.take(), child, answers };
+        keeper.is_ready(&folder);
+        Self { folder, bin, keeper: Mutex::new(keeper), databases: AtomicU32::new(0) }
+    }
+
+    /// Ends every connection, and the server.
+    pub(crate) fn stop(&self) {
+        self.tell("stop");
+    }
+
+    /// As if the machine had lost power.
+    pub(crate) fn crash(&self) {
+        self.tell("crash");
+    }
+
+    /// Again, after either.
+    pub(crate) fn start_again(&self) {
+        self.tell("start");
+    }
+
+    fn tell(&self, order: &str) {
+        let mut keeper = self.keeper.lock().unwrap();
+        writeln!(keeper.orders.as_mut().unwrap(), "{order}").unwrap();
+        keeper.is_ready(&self.folder);
+    }
+
+    /// A database without tables.
+    pub(crate) fn empty_database(&self) -> Database {
+        let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let mut create = Command::new(self.bin.join("createdb"));
+        let created = create.arg("-h").arg(&self.folder).args(["-U", "sceau", "-T", "template0", &name]).output().unwrap();
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+        Database { name, socket: self.folder.clone(), bin: self.bin.clone() }
+    }
+
+    /// A database with a ledger.
+    pub(crate) async fn database(&self) -> Database {
+        let database = self.empty_database();
+        PostgresStore::migrate(&database.url()).await.unwrap();
+        database
+    }
+}
+
+impl Keeper {
+    fn is_ready(&mut self, folder: &Path) {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let keeper = self.keeper.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        drop(keeper.orders.take());
+        let _ = keeper.child.wait();
+    }
+}
+
+impl Database {
+    pub(crate) fn url(&self) -> PostgresUrl {
+        self.url_text().parse().unwrap()
+    }
+
+    /// As a configuration has it.
+    pub(crate) fn url_text(&self) -> String {
+        format!("postgres://sceau@{}/{}", self.socket.to_str().unwrap().replace('/', "%2F"), self.name)
+    }
+
+    /// Where the server listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket.join(".s.PGSQL.5432")
+    }
+
+    /// What a statement gives: rows by line, columns with `|` between.
+    pub(crate) fn ask(&self, statement: &str) -> String {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.arg("-h").arg(&self.socket).args(["-U", "sceau", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]);
+        let ran = psql.arg(&self.name).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+    }
+
+    /// As if the leases of all who hold a chain had run out.
+    pub(crate) fn end_leases(&self) {
+        self.ask("UPDATE chain SET until = '-infinity'");
+    }
+}
+
+fn newest_bin() -> PathBuf {
+    let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten().map(|entry| entry.path());
+    let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let newest = versions.filter(|path| path.join("bin/initdb").exists()).max_by_key(version);
+    newest.unwrap_or_else(|| panic!("no PostgreSQL in {VERSIONS}: `apt-get install postgresql`")).join("bin")
+}
+
+/// PostgreSQL refuses to run as root: then it is the user of Debian's packages.
+fn as_ordinary_user(folder: &Path) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new("env");
+    }
+    let owned = Command::new("chown").arg("postgres:").arg(folder).status().unwrap();
+    assert!(owned.success(), "there is a user postgres");
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]);
+    command
+}
