@@ -5,19 +5,26 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use super::ledger_keys;
-use crate::config::{Config, LedgerSettings, StoreSettings};
+use crate::config::{Config, LedgerSettings, PostgresSettings, StoreSettings};
 use crate::domain::Clock;
 use crate::ledger::index::{Enough, IndexStore, IndexTask, Indexer, Records};
-use crate::ledger::store::{Store, sqlite::SqliteStore};
+use crate::ledger::store::postgres::{PostgresStore, PostgresUrl};
+use crate::ledger::store::sqlite::SqliteStore;
+use crate::ledger::store::{ItemStore, Store};
 use crate::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
-use crate::ledger::{Ledger, MemoryLedger, RecordedLedger};
+use crate::ledger::{Ledger, MemoryLedger, RecordedLedger, SharedRetention};
 use crate::service::auditor::Auditing;
 use crate::sign::AuditKey;
+use crate::token::pin::check_mode;
 
 /// How long a shutdown waits for the last seal and what is still to be written.
 const END: Duration = Duration::from_secs(15);
+
+/// What a claim that replicas share lasts beyond the time in which a batch is signed.
+const CLAIM_MARGIN: Duration = Duration::from_secs(20);
 
 /// How often what was kept of items, and is due, is forgotten on disk.
 const FORGET_EACH: Duration = Duration::from_secs(60);
@@ -44,10 +51,18 @@ pub(crate) struct Recorded {
     index_task: IndexTask,
 }
 
+/// One database, by what it does.
+struct Stores {
+    store: Arc<dyn Store>,
+    index: Arc<dyn IndexStore>,
+    /// Where replicas share their claims.
+    items: Option<Arc<dyn ItemStore>>,
+}
+
 /// Opens what the configuration names, and begins to write.
 pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: Option<AuditKey>) -> anyhow::Result<OpenLedger> {
     let LedgerSettings { store, instance, key_file, max_commit, .. } = &config.ledger;
-    let (store, has_ledger) = match store {
+    let (Stores { store, index, items }, has_ledger) = match store {
         StoreSettings::Nowhere => {
             tracing::warn!("certificates are signed OFF THE RECORD: ledger.store is none_at_own_risk");
             let ledger = config.retries.map(|retention| Arc::new(MemoryLedger::new(retention)) as Arc<dyn Ledger>);
@@ -60,7 +75,19 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
                     .with_context(|| format!("cannot make the ledger's folder {}", folder.display()))?;
             }
             let store = SqliteStore::open(path).await.with_context(|| format!("the ledger {}", path.display()))?;
-            (Arc::new(store), has_ledger)
+            let store = Arc::new(store);
+            (Stores { store: Arc::clone(&store) as _, index: store, items: None }, has_ledger)
+        }
+        StoreSettings::Postgres(settings) => {
+            // Its keys are all replicas': none makes its own.
+            anyhow::ensure!(
+                key_file.exists(),
+                "the ledger's keys {} are not there; all signers of the database have the same: `openssl rand -hex 32` makes one",
+                key_file.display()
+            );
+            let store = PostgresStore::connect(url_of(settings)?).await;
+            let store = Arc::new(store.with_context(|| format!("the ledger {}", settings.url))?);
+            (Stores { store: Arc::clone(&store) as _, index: Arc::clone(&store) as _, items: Some(store) }, true)
         }
     };
     let keys = ledger_keys::load_or_make(key_file, has_ledger)?;
@@ -74,9 +101,14 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
         keys: keys.ids(),
         audit: audit.as_ref().map(|key| key.fingerprint()),
     };
-    let (index, store) = (Arc::clone(&store) as Arc<dyn IndexStore>, store as Arc<dyn Store>);
     let (writer, task) = ChainWriter::start(Arc::clone(&store), Arc::clone(clock), settings).await.context("the ledger")?;
-    let ledger = RecordedLedger::resume(&*store, writer.clone(), keys.clone(), Arc::clone(clock), config.retries).await;
+    let ledger = match (items, config.retries) {
+        (Some(items), Some(retention)) => {
+            let retention = SharedRetention { keep: retention.keep, claim: config.signer.sign_timeout + CLAIM_MARGIN };
+            RecordedLedger::share(items, writer.clone(), keys.clone(), Arc::clone(clock), retention).await
+        }
+        (_, retention) => RecordedLedger::resume(&*store, writer.clone(), keys.clone(), Arc::clone(clock), retention).await,
+    };
     let ledger = ledger.context("the ledger")?;
     let mut chores = vec![tokio::spawn(forget(Arc::clone(&store), Arc::clone(clock)))];
     if let (Some(key), Some(settings)) = (&audit, &config.ledger.audit) {
@@ -90,6 +122,15 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
     let auditing = Auditing { records: Records::new(store, index), keys, writer: writer.clone() };
     let recorded = Recorded { writer, audit, clock: Arc::clone(clock), task, chores, index_task };
     Ok(OpenLedger { ledger: Some(Arc::new(ledger)), recorded: Some(recorded), auditing: Some(Arc::new(auditing)) })
+}
+
+/// The URL of a database, with the password that stands in a file.
+pub(crate) fn url_of(PostgresSettings { url, password_file }: &PostgresSettings) -> anyhow::Result<PostgresUrl> {
+    let Some(file) = password_file else { return Ok(url.clone()) };
+    let context = || format!("ledger.password_file {}", file.display());
+    check_mode(file).map_err(anyhow::Error::msg).with_context(context)?;
+    let text = Zeroizing::new(std::fs::read_to_string(file).with_context(context)?);
+    Ok(url.clone().with_password(text.lines().next().unwrap_or_default()))
 }
 
 async fn forget(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {

@@ -176,6 +176,8 @@ impl Default for RetriesSection {
 pub(super) struct LedgerSection {
     pub(super) store: StoreWord,
     pub(super) path: Option<PathBuf>,
+    pub(super) url: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
     pub(super) instance: String,
     pub(super) key_file: Option<PathBuf>,
     pub(super) max_commit_ms: u64,
@@ -187,6 +189,8 @@ impl Default for LedgerSection {
         Self {
             store: StoreWord::Sqlite,
             path: None,
+            url: None,
+            password_file: None,
             instance: "sceau".to_owned(),
             key_file: None,
             max_commit_ms: 2_000,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::KeyFile;
 use super::check::Check;
 use super::file::{AuditSection, LedgerSection};
+use crate::ledger::store::postgres::PostgresUrl;
 use crate::token::{Purpose, TokenSpec};
 
 /// Where and how a signer writes down what it signs.
@@ -30,8 +31,19 @@ pub struct LedgerSettings {
 pub enum StoreSettings {
     /// In a file of this machine.
     Sqlite(PathBuf),
+    /// In a database that several signers share.
+    Postgres(Box<PostgresSettings>),
     /// Nowhere: nobody will be able to say what was signed.
     Nowhere,
+}
+
+/// A database that several signers share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostgresSettings {
+    /// Where it is.
+    pub url: PostgresUrl,
+    /// Its first line is the password; absent where the URL or the server's rules do without.
+    pub password_file: Option<PathBuf>,
 }
 
 /// What seals a chain.
@@ -49,6 +61,7 @@ pub struct AuditSettings {
 pub(super) enum StoreWord {
     #[default]
     Sqlite,
+    Postgres,
     NoneAtOwnRisk,
 }
 
@@ -57,7 +70,7 @@ const LONGEST_INSTANCE: usize = 64;
 
 impl Check<'_> {
     pub(super) fn ledger(&mut self, section: LedgerSection, state_dir: &Path, tokens: &[TokenSpec]) -> LedgerSettings {
-        let LedgerSection { store, path, instance, key_file, max_commit_ms, audit } = section;
+        let LedgerSection { store, path, url, password_file, instance, key_file, max_commit_ms, audit } = section;
         let state_dir = self.dir().join(state_dir);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if instance.is_empty() || instance.len() > LONGEST_INSTANCE || !instance.bytes().all(is_plain) {
@@ -70,6 +83,7 @@ impl Check<'_> {
             StoreWord::Sqlite => {
                 StoreSettings::Sqlite(path.map_or_else(|| state_dir.join("ledger.db"), |path| self.dir().join(path)))
             }
+            StoreWord::Postgres => self.postgres(url, password_file),
             StoreWord::NoneAtOwnRisk => StoreSettings::Nowhere,
         };
         let audit = audit.map(|section| self.audit(section, tokens));
@@ -80,6 +94,17 @@ impl Check<'_> {
             max_commit: Duration::from_millis(max_commit_ms),
             audit,
         }
+    }
+
+    fn postgres(&mut self, url: Option<String>, password_file: Option<PathBuf>) -> StoreSettings {
+        let parsed = url.as_deref().map(str::parse::<PostgresUrl>);
+        let password_file = password_file.map(|file| self.dir().join(file));
+        match parsed {
+            Some(Ok(url)) => return StoreSettings::Postgres(Box::new(PostgresSettings { url, password_file })),
+            Some(Err(error)) => self.problem(format!("ledger.url: {error}")),
+            None => self.problem("ledger.url is missing; the store \"postgres\" is somewhere: postgres://sceau@db.example/sceau"),
+        }
+        StoreSettings::Nowhere
     }
 
     fn audit(&mut self, section: AuditSection, tokens: &[TokenSpec]) -> AuditSettings {

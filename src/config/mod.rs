@@ -34,7 +34,7 @@ use check::Check;
 use file::File;
 use form::Form;
 
-pub use ledger::{AuditSettings, LedgerSettings, StoreSettings};
+pub use ledger::{AuditSettings, LedgerSettings, PostgresSettings, StoreSettings};
 pub use seen::{LogFormat, Seen, TracesTo};
 
 /// A configuration that holds together.

@@ -6,4 +6,5 @@ mod outages;
 mod proxy;
 mod questions;
 mod replica;
+mod replicas;
 pub(crate) mod server;

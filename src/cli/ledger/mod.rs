@@ -1,6 +1,7 @@
 //! `sceau ledger`: what was signed, and how the ledger is.
 
 mod find;
+mod migrate;
 mod show;
 
 use std::process::ExitCode;
@@ -21,12 +22,14 @@ pub(crate) struct LedgerArgs {
 enum LedgerCommand {
     Find(find::FindArgs),
     Show(show::ShowArgs),
+    Migrate(migrate::MigrateArgs),
 }
 
 pub(crate) fn run(args: &LedgerArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         LedgerCommand::Find(args) => find::run(args),
         LedgerCommand::Show(args) => show::run(args),
+        LedgerCommand::Migrate(args) => migrate::run(args),
     }
 }
 

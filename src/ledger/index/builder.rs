@@ -61,13 +61,14 @@ impl Indexer {
         Ok(read)
     }
 
-    /// Does so from time to time, on a thread of its own.
+    /// Does so from time to time, on a thread of its own. Called within the runtime of the store.
     ///
     /// # Errors
     /// Where the thread cannot be started.
     pub fn start(mut self) -> std::io::Result<IndexTask> {
         let (read, is_stopping) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // The store's connections belong to this runtime, and are looked after by it.
+        let runtime = tokio::runtime::Handle::current();
         let (place, stop) = (Arc::clone(&read), Arc::clone(&is_stopping));
         let work = move || {
             // Without it the index is merely less polite.

@@ -12,11 +12,10 @@ use super::server::Server;
 async fn places(replica: &Replica, question: &Question) -> Vec<(String, u64)> {
     let records = Records::new(Arc::clone(&replica.store) as _, Arc::clone(&replica.store) as _);
     let mut found = Vec::new();
-    let take = async |one: sceau::ledger::index::Found| {
-        found.push((one.instance.clone(), one.signing.seq));
-        true
-    };
-    records.find(question, take).await.unwrap();
+    let mut search = records.search(question.clone()).await.unwrap();
+    while let Some(some) = search.next().await.unwrap() {
+        found.extend(some.into_iter().map(|one| (one.instance, one.signing.seq)));
+    }
     found
 }
 

@@ -14,7 +14,10 @@ const PARAMETERS: [&str; 11] =
 /// Where the server is another machine and `sslmode` is not named, it is `verify-full`. What the URL leaves open is as libpq has
 /// it: `PGPASSWORD`, `~/.pgpass`.
 #[derive(Clone)]
-pub struct PostgresUrl(PgConnectOptions);
+pub struct PostgresUrl {
+    text: String,
+    options: PgConnectOptions,
+}
 
 /// A text that is no such URL. It is not shown: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,11 +43,11 @@ impl PostgresUrl {
     /// The same with a password.
     #[must_use]
     pub fn with_password(self, password: &str) -> Self {
-        Self(self.0.password(password))
+        Self { options: self.options.password(password), ..self }
     }
 
     pub(super) const fn options(&self) -> &PgConnectOptions {
-        &self.0
+        &self.options
     }
 }
 
@@ -71,7 +74,7 @@ impl FromStr for PostgresUrl {
         if is_checked && !names.contains(&"sslrootcert") {
             return Err(InvalidPostgresUrl::NoRoot);
         }
-        Ok(Self(options))
+        Ok(Self { text: text.to_owned(), options })
     }
 }
 
@@ -87,11 +90,20 @@ fn is_local(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || is_loopback
 }
 
+/// As they were written, a password that was given apart left out.
+impl PartialEq for PostgresUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for PostgresUrl {}
+
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.0.get_socket().map_or_else(|| self.0.get_host().into(), |socket| socket.to_string_lossy());
-        let (user, port) = (self.0.get_username(), self.0.get_port());
-        write!(f, "postgres://{user}@{host}:{port}/{}", self.0.get_database().unwrap_or(user))
+        let host = self.options.get_socket().map_or_else(|| self.options.get_host().into(), |socket| socket.to_string_lossy());
+        let (user, port) = (self.options.get_username(), self.options.get_port());
+        write!(f, "postgres://{user}@{host}:{port}/{}", self.options.get_database().unwrap_or(user))
     }
 }
 
