@@ -119,7 +119,13 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
     let chain = chain.context("the ledger has lost its chain")?.chain;
     let indexer = Indexer::new(Arc::clone(&store), Arc::clone(&index), chain, Enough::default());
     let index_task = indexer.start().context("cannot start the thread that indexes the ledger")?;
-    let auditing = Auditing { records: Records::new(store, index), keys, writer: writer.clone() };
+    let auditing = Auditing {
+        records: Records::new(store, index),
+        keys,
+        writer: writer.clone(),
+        audit: audit.clone(),
+        clock: Arc::clone(clock),
+    };
     let recorded = Recorded { writer, audit, clock: Arc::clone(clock), task, chores, index_task };
     Ok(OpenLedger { ledger: Some(Arc::new(ledger)), recorded: Some(recorded), auditing: Some(Arc::new(auditing)) })
 }

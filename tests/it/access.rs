@@ -116,7 +116,9 @@ fn may(role: Role, path: &str) -> Seen {
         "/sceau.v1.Signer/SignBatch" | "/sceau.v1.Signer/SignStream" => &[Issuer],
         "/sceau.v1.Admin/UnlatchToken" => &[Officer],
         "/sceau.v1.Admin/ListTokens" | "/sceau.v1.Admin/ShowClock" | "/sceau.v1.Admin/AcceptClock" => &[Officer, Operator],
-        "/sceau.v1.Auditor/FindCertificates" | "/sceau.v1.Auditor/CountCertificates" => &[Auditor],
+        "/sceau.v1.Auditor/FindCertificates" | "/sceau.v1.Auditor/CountCertificates" | "/sceau.v1.Auditor/ExportLedger" => {
+            &[Auditor]
+        }
         "/sceau.v1.Auditor/ShowLedger" => &[Officer, Auditor, Operator],
         "/sceau.v1.Signer/ListSigningCertificates"
         | "/grpc.health.v1.Health/Check"
@@ -153,6 +155,10 @@ async fn call(channel: Channel, path: &str) -> Result<(), Status> {
             answers.message().await.map(drop)
         }
         "CountCertificates" => auditor.count_certificates(v1::CountCertificatesRequest::default()).await.map(drop),
+        "ExportLedger" => {
+            let mut pieces = auditor.export_ledger(v1::ExportLedgerRequest {}).await?.into_inner();
+            pieces.message().await.map(drop)
+        }
         "ShowLedger" => auditor.show_ledger(v1::ShowLedgerRequest {}).await.map(drop),
         "Check" => health.check(check).await.map(drop),
         "Watch" => health.watch(check).await?.into_inner().message().await.map(drop),

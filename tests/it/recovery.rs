@@ -142,14 +142,10 @@ fn a_rate_limit_kills_no_worker() {
 fn spec_and_keys(dir: &Path) -> (TokenSpec, Vec<WantedKey>) {
     let config = Config::load(&dir.join("sceau.toml")).unwrap();
     let spec = config.token("softhsm").unwrap().clone();
-    let dscs = config.dscs.iter().map(|file| {
+    let wanted = config.keys().map(|file| {
         let text = read(&file.certificate);
-        Dsc::from_der(&pem::certificates(&text).next().unwrap().unwrap()).unwrap()
-    });
-    let wanted = dscs.map(|dsc| WantedKey {
-        name: dsc.kid().to_string(),
-        public_key: dsc.public_key().clone(),
-        purpose: Purpose::Certificate,
+        let dsc = Dsc::from_der(&pem::certificates(&text).next().unwrap().unwrap()).unwrap();
+        WantedKey { name: dsc.kid().to_string(), public_key: dsc.public_key().clone(), purpose: file.purpose }
     });
     let wanted = wanted.collect();
     (spec, wanted)

@@ -1,5 +1,6 @@
 //! `sceau ledger`: what was signed, and how the ledger is.
 
+mod export;
 mod find;
 mod migrate;
 mod show;
@@ -22,6 +23,7 @@ pub(crate) struct LedgerArgs {
 enum LedgerCommand {
     Find(find::FindArgs),
     Show(show::ShowArgs),
+    Export(export::ExportArgs),
     Migrate(migrate::MigrateArgs),
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn run(args: &LedgerArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         LedgerCommand::Find(args) => find::run(args),
         LedgerCommand::Show(args) => show::run(args),
+        LedgerCommand::Export(args) => export::run(args),
         LedgerCommand::Migrate(args) => migrate::run(args),
     }
 }

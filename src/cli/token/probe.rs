@@ -18,7 +18,7 @@ use crate::config::{Config, NoDsc};
 use crate::domain::{Digest, Dsc, Kid, Signature, SignatureCheck};
 use crate::sign::KeyringError;
 use crate::token::probe::{Curve, KeyFacts, Probe, Step, advise, next_step};
-use crate::token::{TokenKey, TokenSpec, cores};
+use crate::token::{Purpose, TokenKey, TokenSpec, cores};
 
 /// Measure a token, and say what to configure for it.
 ///
@@ -73,7 +73,9 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if !args.in_environment && !spec.environment.is_empty() {
         return Err(start_in_environment(spec));
     }
-    let keys = config.keys_of(&spec.name);
+    // What an audit key signs is a signature now and then.
+    let mut keys = config.keys_of(&spec.name);
+    keys.retain(|key| key.purpose == Purpose::Certificate);
     let dscs: Vec<Dsc> = keys.iter().map(read_certificate).collect::<anyhow::Result<_>>()?;
     let probe = Probe::open(spec, wanted(&keys)?).with_context(|| format!("token {:?}", spec.name))?;
     ndjson::on_stdout(|out| {

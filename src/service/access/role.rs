@@ -105,6 +105,7 @@ const CALLS: &[(&str, Roles)] = &[
     ("/sceau.v1.Admin/AcceptClock", Roles::of(&[Role::Officer, Role::Operator])),
     ("/sceau.v1.Auditor/FindCertificates", Roles::of(&[Role::Auditor])),
     ("/sceau.v1.Auditor/CountCertificates", Roles::of(&[Role::Auditor])),
+    ("/sceau.v1.Auditor/ExportLedger", Roles::of(&[Role::Auditor])),
     ("/sceau.v1.Auditor/ShowLedger", Roles::of(&[Role::Officer, Role::Auditor, Role::Operator])),
     ("/grpc.health.v1.Health/Check", ANYBODY),
     ("/grpc.health.v1.Health/Watch", ANYBODY),

@@ -48,6 +48,18 @@ impl AuditorClient {
         Ok(self.0.count_certificates(request).await.map_err(AdminError::call)?.into_inner())
     }
 
+    /// Gives an export of the ledger to `take`, piece by piece.
+    ///
+    /// # Errors
+    /// [`AdminError::Call`], or what `take` makes of its own.
+    pub async fn export<E: From<AdminError>>(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let mut pieces = self.0.export_ledger(v1::ExportLedgerRequest {}).await.map_err(AdminError::call)?.into_inner();
+        while let Some(piece) = pieces.message().await.map_err(AdminError::call)? {
+            take(&piece.piece)?;
+        }
+        Ok(())
+    }
+
     /// How the ledger is.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod client;
 mod convert;
+mod export;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,10 +16,12 @@ use super::access::caller_of;
 use super::proto::v1;
 use super::proto::v1::auditor_server;
 pub(super) use super::proto::v1::auditor_server::AuditorServer;
+use crate::domain::Clock;
 use crate::ledger::LedgerKeys;
 use crate::ledger::index::{Question, Records, Search, Tally};
 use crate::ledger::store::StoreError;
 use crate::ledger::writer::ChainWriter;
+use crate::sign::AuditKey;
 
 pub use client::AuditorClient;
 
@@ -37,6 +40,10 @@ pub struct Auditing {
     pub keys: LedgerKeys,
     /// What writes this service's chain.
     pub writer: ChainWriter,
+    /// What signs exports; nothing where there is no audit key.
+    pub audit: Option<Arc<AuditKey>>,
+    /// When an export was made.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Serves `sceau.v1.Auditor`.
@@ -56,11 +63,16 @@ impl AuditorService {
 
     /// What is asked, put down in the log without what it asks about.
     fn question<T>(&self, request: &Request<T>, question: Option<&v1::Question>) -> Result<Question, Status> {
-        let auditor = caller_of(request).map_or_else(|_| "of this machine".to_owned(), |caller| caller.id().as_str().to_owned());
+        let auditor = auditor_of(request);
         let question = convert::question(question, &self.auditing()?.keys)?;
         tracing::info!(auditor, is_pointed = question.is_pointed(), "the ledger is asked");
         Ok(question)
     }
+}
+
+/// Who asks, for the log.
+fn auditor_of<T>(request: &Request<T>) -> String {
+    caller_of(request).map_or_else(|_| "of this machine".to_owned(), |caller| caller.id().as_str().to_owned())
 }
 
 fn unavailable(error: &StoreError) -> Status {
@@ -82,6 +94,27 @@ impl auditor_server::Auditor for AuditorService {
             if let Err(error) = send_found(search, limit, &answers).await {
                 // Whoever has gone hears nothing.
                 let _ = answers.send(Err(unavailable(&error))).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    type ExportLedgerStream = Pin<Box<dyn Stream<Item = export::Piece> + Send>>;
+
+    async fn export_ledger(
+        &self,
+        request: Request<v1::ExportLedgerRequest>,
+    ) -> Result<Response<Self::ExportLedgerStream>, Status> {
+        let auditing = Arc::clone(self.auditing()?);
+        let key = auditing.audit.clone().ok_or_else(|| {
+            Status::failed_precondition("this service has no audit key, so nobody could check its export: give a [ledger.audit]")
+        })?;
+        tracing::info!(auditor = auditor_of(&request), "the ledger is exported");
+        let (pieces, stream) = mpsc::channel(MESSAGES_WAITING);
+        tokio::spawn(async move {
+            if let Err(export::Broken::Failed(status)) = export::send(&auditing, &key, &pieces).await {
+                // Whoever has gone hears nothing.
+                let _ = pieces.send(Err(status)).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))

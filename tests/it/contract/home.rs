@@ -86,6 +86,8 @@ impl Home {
 
     fn configure(&self, change: impl FnOnce(&mut Table)) {
         let mut config: Table = read(&self.config()).parse().unwrap();
+        // The token of a contract has the keys of DSCs alone.
+        config.remove("ledger");
         change(&mut config);
         fs::write(self.config(), config.to_string()).unwrap();
     }
