@@ -28,10 +28,12 @@
 //! 3. [`ledger`]: each item is claimed. One that was signed before gets its certificate again; one that is in work for another
 //!    call is waited for, last.
 //! 4. rayon, per item: payload to `Hcert`, bound to one DSC by algorithm, country, type and validity; claims, digest.
-//! 5. [`token::Token`] signs the digests in groups of one DSC, interactive before bulk.
+//! 5. [`ledger`]: the intent to sign a group, one DSC on one token, is durable; then [`token::Token`] signs its digests, interactive
+//!    before bulk.
 //! 6. rayon, per item: the signature is verified with the DSC's public key; COSE_Sign1, zlib, base45. What was not signed, or not
-//!    well, goes to another token. The ledger keeps what was.
-//! 7. [`service`] answers: one result an item, in request order.
+//!    well, goes to another token.
+//! 7. [`ledger`]: what was signed is durable, with its group's Merkle root in the chain, and kept for retries.
+//! 8. [`service`] answers: one result an item, in request order.
 //!
 //! # Invariants
 //!
@@ -43,6 +45,11 @@
 //! - **One item's failure never fails its neighbours; results come in request order, one each.** tests/it/service.rs
 //! - **The same item of the same caller gets the same certificate, as long as it is kept; another payload under its item_id is
 //!   refused.** tests/it/retries.rs, ledger/tests.rs
+//! - **Nothing is signed, and no certificate leaves, off the record;** where the ledger cannot be written, calls hear UNAVAILABLE at
+//!   once. ledger/writer/tests.rs, tests/it/ledger.rs
+//! - **A chain has one writer,** by lock or lease, and by compare-and-swap; an intent has one end: an outcome, or a doubt.
+//!   ledger/writer/tests.rs
+//! - **Nothing of a payload, and no identifier in clear, is in the ledger's file.** tests/it/ledger.rs
 //! - **Replicas that share a database share claims and what is kept;** a claim that has run out settles nothing, and a chain that
 //!   another process has taken is written by nobody else. tests/it/postgres
 //! - **A slice that waits for another call's item holds no claim;** so no two batches wait for each other. tests/it/retries.rs
