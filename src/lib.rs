@@ -44,7 +44,7 @@
 //!   otherwise, never clipped. tests/it/service.rs
 //! - **One item's failure never fails its neighbours; results come in request order, one each.** tests/it/service.rs
 //! - **The same item of the same caller gets the same certificate, as long as it is kept; another payload under its item_id is
-//!   refused.** tests/it/retries.rs, ledger/tests.rs
+//!   refused.** tests/it/retries.rs, ledger/retries/tests.rs
 //! - **Nothing is signed, and no certificate leaves, off the record;** where the ledger cannot be written, calls hear UNAVAILABLE at
 //!   once. ledger/writer/tests.rs, tests/it/ledger.rs
 //! - **A chain has one writer,** by lock or lease, and by compare-and-swap; an intent has one end: an outcome, or a doubt.
