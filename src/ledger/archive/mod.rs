@@ -20,7 +20,7 @@
 //! passage = { entry: bytes, path: [ hash … ], before: head, intent: CBOR, between: [ digest … ], outcome: CBOR, after: [ digest … ] }
 //! ```
 //!
-//! Reading order: [`line`] and [`trailer`] (the form), [`writer`], [`export`], [`reader`]; [`verifier`] (the audit), which goes
+//! Reading order: [`mod@line`] and [`trailer`] (the form), [`writer`], [`mod@export`], [`reader`]; [`verifier`] (the audit), which goes
 //! over `chain` (order and links), `content` (one record by itself), `seals` and `settlement` (what records say of others) to
 //! [`finding`] and [`report`]; [`proof`] (one certificate, without the rest).
 
