@@ -20,7 +20,7 @@
 //! passage = { entry: bytes, path: [ hash … ], before: head, intent: CBOR, between: [ digest … ], outcome: CBOR, after: [ digest … ] }
 //! ```
 //!
-//! Reading order: [`mod@line`] and [`trailer`] (the form), [`writer`], [`mod@export`], [`reader`]; [`verifier`] (the audit), which goes
+//! Reading order: [`mod@line`] and [`trailer`] (the form), [`writer`], [`export`], [`reader`]; [`verifier`] (the audit), which goes
 //! over `chain` (order and links), `content` (one record by itself), `seals` and `settlement` (what records say of others) to
 //! [`finding`] and [`report`]; [`proof`] (one certificate, without the rest).
 
@@ -47,7 +47,7 @@ mod tests;
 use std::io::BufRead;
 
 pub use certificate::{AuditCertificate, Distrust, InvalidAuditCertificate, TrustedAuditors, instant};
-pub use export::{ExportError, export};
+pub use export::{Export, ExportError};
 pub use finding::{Finding, Findings, Flaw, Part};
 pub use pin::{Expectations, InvalidPinnedHead, PinnedHead};
 pub use proof::{NoProof, Proof, Proven, Prover, Wanted};

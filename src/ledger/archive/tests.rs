@@ -313,13 +313,19 @@ async fn a_chain_as_it_is_written_is_intact() {
         writer.write(body, last.detail.unwrap(), Vec::new()).await.unwrap();
         task.end().await;
     }
-    let unsigned = export(&*store, Vec::new()).await.unwrap().end(START);
+    let unsigned = exported(&*store).await.end(START);
     let signature = auditor.sign(&unsigned.digest());
     let text = unsigned.finish(*auditor.certificate.sha256(), signature).unwrap();
     let report = verify(text.as_slice(), &auditor.trusted(), Expectations::default()).unwrap();
     assert_eq!(found(&report), [""; 0]);
     let chain = &report.chains[0];
     assert_eq!((chain.certificates, chain.in_doubt_count, chain.open), (6, 1, 1), "{chain:?}");
+}
+
+async fn exported(store: &dyn Store) -> Export<'_, Vec<u8>> {
+    let mut export = Export::begin(store, Vec::new()).await.unwrap();
+    while export.step().await.unwrap() {}
+    export
 }
 
 #[test]
@@ -332,7 +338,7 @@ fn a_store_is_exported_as_it_is() {
         for chain in [chain("north", &auditor, 600), chain("south", &auditor, 20)] {
             append(&store, &chain).await;
         }
-        let unsigned = export(&store, Vec::new()).await.unwrap().end(START + 700_000);
+        let unsigned = exported(&store).await.end(START + 700_000);
         let signature = auditor.sign(&unsigned.digest());
         unsigned.finish(*auditor.certificate.sha256(), signature).unwrap()
     });
