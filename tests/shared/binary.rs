@@ -47,7 +47,10 @@ pub(crate) fn read_endpoint(child: &mut Child) -> String {
     }
     let _ = child.kill();
     let mut log = String::new();
-    let _ = child.stderr.take().unwrap().read_to_string(&mut log);
+    match child.stderr.take() {
+        Some(mut stderr) => drop(stderr.read_to_string(&mut log)),
+        None => log.push_str("its log is above"),
+    }
     panic!("the server did not start:\n{log}");
 }
 

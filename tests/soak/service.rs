@@ -93,7 +93,11 @@ impl NetworkHsms {
     /// A configuration of some of them: one worker each, a profile, every check on.
     pub(crate) fn configuration(&self, names: &[&str]) -> PathBuf {
         let first = self.folder(names[0]);
-        let mut config = format!("[signing]\nuvci_secret_file = {:?}\n", first.join("uvci.secret"));
+        let mut config = format!(
+            "state_dir = {:?}\n\n[server]\nplain_text_on_loopback = true\n\n[signing]\nuvci_secret_file = {:?}\n",
+            self.home.path().join(names.join("-and-")),
+            first.join("uvci.secret"),
+        );
         for name in names {
             let folder = self.folder(name);
             let environment = self.environment(name).map(|(name, value)| format!("{name} = {value:?}")).join(", ");
