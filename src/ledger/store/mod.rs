@@ -2,6 +2,7 @@
 //!
 //! On the path of a certificate a store only appends. What questions need beside that is built behind it.
 
+mod conditions;
 mod items;
 pub mod postgres;
 pub mod sqlite;

@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use super::{MOST_RECORDS, SqliteStore, column, id, integer, octets, of_sqlx, place};
 use crate::domain::NumericDate;
 use crate::ledger::index::{HashKind, IndexStore, Question, Segment, Signing};
+use crate::ledger::store::conditions::restrict;
 use crate::ledger::store::{StoreError, StoreFuture};
 
 /// Rows a statement: SQLite binds at most 32,766 values.
@@ -59,32 +60,6 @@ impl IndexStore for SqliteStore {
             let rows = query.build().fetch_all(&self.readers).await.map_err(of_sqlx)?;
             rows.iter().map(signing_of).collect()
         })
-    }
-}
-
-fn restrict(query: &mut QueryBuilder<Sqlite>, question: &Question) {
-    if let Some(kid) = question.kid {
-        query.push(" AND kid = ").push_bind(kid.0.to_vec());
-    }
-    if let Some(caller) = &question.caller {
-        query.push(" AND caller = ").push_bind(caller.clone());
-    }
-    if let Some(person) = &question.person {
-        query.push(" AND person = ").push_bind(person.clone());
-    }
-    if let Some(from) = question.from {
-        query.push(" AND at >= ").push_bind(from.seconds());
-    }
-    if let Some(to) = question.to {
-        query.push(" AND at < ").push_bind(to.seconds());
-    }
-    if let Some(kind) = question.kind {
-        use crate::domain::CertificateType::{Recovery, Test, Vaccination};
-        query.push(match kind {
-            Vaccination => " AND vaccinations > 0",
-            Test => " AND tests > 0",
-            Recovery => " AND recoveries > 0",
-        });
     }
 }
 
