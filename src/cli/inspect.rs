@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::open::read_certificate;
-use crate::config::{Config, KeyFile};
+use crate::config::{Config, KeyFile, StoreSettings};
 use crate::domain::{Dsc, NumericDate};
 use crate::service::tls::TlsFiles;
 use crate::sign::{Cause, Keyring, SigningKey};
@@ -38,6 +38,12 @@ pub(crate) fn inspect(config: &Config, now: NumericDate) -> Inspection {
         && let Err(error) = read_certificate(&audit.key)
     {
         inspection.faults.push(format!("{error:#}"));
+    }
+    if let StoreSettings::Postgres(settings) = &config.ledger.store
+        && let Some(risk) = settings.url.risk()
+    {
+        let better = "sslmode=verify-full, with the CA as sslrootcert, does better";
+        inspection.warnings.push(format!("ledger.url: {risk}; {better}"));
     }
     for spec in &config.tokens {
         inspection.token_faults.extend(module_fault(spec));

@@ -44,6 +44,12 @@ impl Pki {
         self.write("server", params)
     }
 
+    /// The certificate of a server at an address, and its key.
+    pub(crate) fn server_at(&self, address: &str) -> [PathBuf; 2] {
+        self.write("at", CertificateParams::new(vec![address.to_owned()]).unwrap());
+        ["at.pem", "at.key"].map(|name| self.path(name))
+    }
+
     /// Writes `NAME.pem` and `NAME.key`, and gives the connection with them.
     pub(crate) fn client(&self, name: &str, kind: ClientCertificate<'_>) -> ClientTls {
         let mut params = CertificateParams::default();

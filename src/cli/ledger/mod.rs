@@ -3,6 +3,7 @@
 mod export;
 mod find;
 mod migrate;
+mod release;
 mod show;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ enum LedgerCommand {
     Show(show::ShowArgs),
     Export(export::ExportArgs),
     Migrate(migrate::MigrateArgs),
+    Release(release::ReleaseArgs),
 }
 
 pub(crate) fn run(args: &LedgerArgs) -> anyhow::Result<ExitCode> {
@@ -33,6 +35,7 @@ pub(crate) fn run(args: &LedgerArgs) -> anyhow::Result<ExitCode> {
         LedgerCommand::Show(args) => show::run(args),
         LedgerCommand::Export(args) => export::run(args),
         LedgerCommand::Migrate(args) => migrate::run(args),
+        LedgerCommand::Release(args) => release::run(args),
     }
 }
 

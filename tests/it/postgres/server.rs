@@ -54,11 +54,32 @@ impl Server {
         Self::start(&FAST)
     }
 
+    /// One that is reached over TLS, and over nothing else but its socket.
+    pub(crate) fn with_tls([certificate, key]: &[PathBuf; 2], addresses: &[&str]) -> Self {
+        let folder = new_folder();
+        for (from, name) in [(certificate, "server.pem"), (key, "server.key")] {
+            fs::copy(from, folder.join(name)).unwrap();
+            fs::set_permissions(folder.join(name), Permissions::from_mode(0o600)).unwrap();
+        }
+        fs::write(folder.join("hba"), "local all all trust\nhostssl all all 127.0.0.0/8 trust\n").unwrap();
+        let file = |option: &str, name: &str| format!("{option}={}", folder.join(name).display());
+        let options = [
+            "ssl=on".to_owned(),
+            file("ssl_cert_file", "server.pem"),
+            file("ssl_key_file", "server.key"),
+            file("hba_file", "hba"),
+            format!("listen_addresses={}", addresses.join(",")),
+        ];
+        let options: Vec<&str> = options.iter().flat_map(|option| ["-c", option]).collect();
+        Self::start_in(folder.clone(), &[&FAST, &*options].concat())
+    }
+
     fn start(options: &[&str]) -> Self {
+        Self::start_in(new_folder(), options)
+    }
+
+    fn start_in(folder: PathBuf, options: &[&str]) -> Self {
         let bin = newest_bin();
-        let folder = tempfile::Builder::new().prefix("sceau-pg-").tempdir().unwrap().keep();
-        // Whoever runs it owns the folder, and the tests reach its socket.
-        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         let mut command = as_ordinary_user(&folder);
         command.args(["sh", "-c", include_str!("keep.sh"), "keep.sh"]).arg(&bin).arg(&folder).args(options);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh starts");
@@ -96,6 +117,16 @@ impl Server {
         let created = create.arg("-h").arg(&self.folder).args(["-U", "sceau", "-T", "template0", &name]).output().unwrap();
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
         Database { name, socket: self.folder.clone(), bin: self.bin.clone() }
+    }
+
+    /// The database that a script for psql makes.
+    pub(crate) fn run_script(&self, script: &str, name: &str) -> Database {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.arg("-h").arg(&self.folder).args(["-U", "sceau", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]);
+        let mut psql = psql.stdin(Stdio::piped()).spawn().unwrap();
+        psql.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(psql.wait().unwrap().success(), "{script}");
+        Database { name: name.to_owned(), socket: self.folder.clone(), bin: self.bin.clone() }
     }
 
     /// A database with a ledger.
@@ -152,6 +183,13 @@ impl Database {
     }
 }
 
+/// Whoever runs it owns the folder, and the tests reach its socket.
+fn new_folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("sceau-pg-").tempdir().unwrap().keep();
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
 fn newest_bin() -> PathBuf {
     let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten().map(|entry| entry.path());
     let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
@@ -164,7 +202,7 @@ fn as_ordinary_user(folder: &Path) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new("env");
     }
-    let owned = Command::new("chown").arg("postgres:").arg(folder).status().unwrap();
+    let owned = Command::new("chown").args(["-R", "postgres:"]).arg(folder).status().unwrap();
     assert!(owned.success(), "there is a user postgres");
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]);

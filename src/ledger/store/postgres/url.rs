@@ -46,6 +46,24 @@ impl PostgresUrl {
         Self { options: self.options.password(password), ..self }
     }
 
+    /// What whoever is on the way to the server could do, where it is another machine and its certificate is not checked; nothing
+    /// otherwise.
+    #[must_use]
+    pub fn risk(&self) -> Option<&'static str> {
+        if is_local(&self.options) {
+            return None;
+        }
+        match self.options.get_ssl_mode() {
+            PgSslMode::Disable => {
+                Some("what goes to the database is not encrypted: whoever is on the way reads it and changes it")
+            }
+            PgSslMode::Allow | PgSslMode::Prefer | PgSslMode::Require => {
+                Some("the database's certificate is not checked: whoever is on the way can take its place")
+            }
+            PgSslMode::VerifyCa | PgSslMode::VerifyFull => None,
+        }
+    }
+
     pub(super) const fn options(&self) -> &PgConnectOptions {
         &self.options
     }
@@ -134,6 +152,11 @@ mod tests {
         let mode = |text: &str| format!("{:?}", text.parse::<PostgresUrl>().unwrap().options().get_ssl_mode());
         assert_eq!(mode("postgres://sceau@db.example/l?sslrootcert=/ca.pem"), "VerifyFull");
         assert_eq!(mode("postgres://sceau@db.example/l?sslmode=require"), "Require");
+        let risk = |text: &str| text.parse::<PostgresUrl>().unwrap().risk().unwrap_or_default();
+        assert!(risk("postgres://sceau@db.example/l?sslmode=disable").contains("not encrypted"));
+        assert!(risk("postgres://sceau@db.example/l?sslmode=require&sslrootcert=/ca.pem").contains("not checked"));
+        assert_eq!(risk("postgres://sceau@db.example/l?sslrootcert=/ca.pem"), "");
+        assert_eq!(risk("postgres://sceau@%2Frun%2Fpg/l"), "");
         for local in ["localhost", "127.0.0.1", "[::1]", "%2Frun%2Fpg"] {
             assert_eq!(mode(&format!("postgres://sceau@{local}/l")), "Prefer", "{local}");
         }
