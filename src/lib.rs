@@ -46,9 +46,10 @@
 //! - **The same item of the same caller gets the same certificate, as long as it is kept; another payload under its item_id is
 //!   refused.** tests/it/retries.rs, ledger/retries/tests.rs
 //! - **Nothing is signed, and no certificate leaves, off the record;** where the ledger cannot be written, calls hear UNAVAILABLE at
-//!   once. ledger/writer/tests.rs, tests/it/ledger.rs
+//!   once, readiness says why, and it resumes by itself. ledger/writer/tests.rs, tests/it/full_disk.rs
 //! - **A chain has one writer,** by lock or lease, and by compare-and-swap; an intent has one end: an outcome, or a doubt.
 //!   ledger/writer/tests.rs
+//! - **A chain's records and seals never go back in time,** whatever the clock does. ledger/writer/tests.rs
 //! - **Nothing of a payload, and no identifier in clear, is in the ledger's file.** tests/it/ledger.rs
 //! - **Replicas that share a database share claims and what is kept;** a claim that has run out settles nothing, and a chain that
 //!   another process has taken is written by nobody else. tests/it/postgres

@@ -17,6 +17,7 @@ use crate::ledger::store::{ItemStore, Store};
 use crate::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
 use crate::ledger::{Ledger, MemoryLedger, RecordedLedger, SharedRetention};
 use crate::service::auditor::Auditing;
+use crate::service::monitoring::WatchedLedger;
 use crate::sign::AuditKey;
 use crate::token::pin::check_mode;
 
@@ -44,6 +45,8 @@ pub(crate) struct OpenLedger {
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) writer: ChainWriter,
+    /// What monitoring looks at.
+    pub(crate) watched: WatchedLedger,
     audit: Option<Arc<AuditKey>>,
     clock: Arc<dyn Clock>,
     task: WriterTask,
@@ -112,12 +115,10 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
     let ledger = ledger.context("the ledger")?;
     let mut chores = vec![tokio::spawn(forget(Arc::clone(&store), Arc::clone(clock)))];
     if let (Some(key), Some(settings)) = (&audit, &config.ledger.audit) {
-        let (key, writer, clock, every) = (Arc::clone(key), writer.clone(), Arc::clone(clock), settings.every);
-        chores.push(tokio::spawn(async move { key.keep_sealed(&writer, &*clock, every).await }));
+        let (key, writer, clock, pace) = (Arc::clone(key), writer.clone(), Arc::clone(clock), settings.pace);
+        chores.push(tokio::spawn(async move { key.keep_sealed(&writer, &*clock, pace).await }));
     }
-    let chain = store.chains().await.context("the ledger")?.into_iter().find(|state| state.instance == *instance);
-    let chain = chain.context("the ledger has lost its chain")?.chain;
-    let indexer = Indexer::new(Arc::clone(&store), Arc::clone(&index), chain, Enough::default());
+    let indexer = Indexer::new(Arc::clone(&store), Arc::clone(&index), writer.chain(), Enough::default());
     let index_task = indexer.start().context("cannot start the thread that indexes the ledger")?;
     let auditing = Auditing {
         records: Records::new(store, index),
@@ -126,8 +127,12 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
         audit: audit.clone(),
         clock: Arc::clone(clock),
     };
-    let recorded = Recorded { writer, audit, clock: Arc::clone(clock), task, chores, index_task };
-    Ok(OpenLedger { ledger: Some(Arc::new(ledger)), recorded: Some(recorded), auditing: Some(Arc::new(auditing)) })
+    let ledger = Arc::new(ledger);
+    let file = if let StoreSettings::Sqlite(path) = &config.ledger.store { Some(path.clone()) } else { None };
+    let index = Arc::clone(index_task.progress());
+    let watched = WatchedLedger { ledger: Arc::clone(&ledger), index, is_sealed: audit.is_some(), file };
+    let recorded = Recorded { writer, watched, audit, clock: Arc::clone(clock), task, chores, index_task };
+    Ok(OpenLedger { ledger: Some(ledger), recorded: Some(recorded), auditing: Some(Arc::new(auditing)) })
 }
 
 /// The URL of a database, with the password that stands in a file.

@@ -27,7 +27,7 @@ use crate::config::{Config, ConfigError, Seen};
 use crate::domain::{Clock, SystemClock};
 use crate::service::access::DayCounts;
 use crate::service::admin::AdminSocket;
-use crate::service::monitoring::{Monitoring, Sources, Traces, Watched};
+use crate::service::monitoring::{Monitoring, Sources, Traces, Watched, WatchedLedger};
 use crate::service::tls::LiveTls;
 use crate::service::{self, Administration, Live, Parts};
 use crate::sign::{ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer};
@@ -101,7 +101,8 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         let admin =
             AdminSocket::bind(socket).with_context(|| format!("cannot listen on the admin socket {}", socket.display()))?;
         let ending = Arc::new(AtomicBool::new(false));
-        let watched = monitoring.map(|monitoring| watch(monitoring, &parts, &ending)).transpose()?;
+        let ledger = recorded.as_ref().map(|recorded| recorded.watched.clone());
+        let watched = monitoring.map(|monitoring| watch(monitoring, &parts, ledger, &ending)).transpose()?;
         parts.admin.socket = Some(admin);
         // Before the address is told: whoever reads it may send a signal at once.
         let (shutdown, at_once) = signals()?;
@@ -191,12 +192,18 @@ fn check_files(config: &Config, file: &Path) -> Result<(), ConfigError> {
 }
 
 /// Lets others watch, from before the first call until after the last.
-fn watch(monitoring: Monitoring, parts: &Parts, ending: &Arc<AtomicBool>) -> anyhow::Result<Watched> {
+fn watch(
+    monitoring: Monitoring,
+    parts: &Parts,
+    ledger: Option<WatchedLedger>,
+    ending: &Arc<AtomicBool>,
+) -> anyhow::Result<Watched> {
     let sources = Sources {
         signer: Arc::clone(&parts.signer),
         live: Arc::clone(&parts.live),
         tokens: parts.admin.tokens.clone(),
         tls: parts.tls.clone(),
+        ledger,
         ending: Arc::clone(ending),
     };
     let mut out = std::io::stdout().lock();

@@ -206,10 +206,16 @@ pub(super) struct AuditSection {
     pub(super) token: OneOrMore,
     #[serde(default = "default_seal_seconds")]
     pub(super) seal_seconds: u64,
+    #[serde(default = "default_seal_records")]
+    pub(super) seal_records: u64,
 }
 
 const fn default_seal_seconds() -> u64 {
     10
+}
+
+const fn default_seal_records() -> u64 {
+    10_000
 }
 
 const fn default_sign_timeout_ms() -> u64 {

@@ -1,5 +1,6 @@
 //! `[ledger]`: where it is written down what was signed, and who vouches for it.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::KeyFile;
 use super::check::Check;
 use super::file::{AuditSection, LedgerSection};
 use crate::ledger::store::postgres::PostgresUrl;
+use crate::sign::SealPace;
 use crate::token::{Purpose, TokenSpec};
 
 /// Where and how a signer writes down what it signs.
@@ -52,7 +54,7 @@ pub struct AuditSettings {
     /// The audit certificate, and the tokens that hold its key.
     pub key: KeyFile,
     /// How often the head is signed where it has moved.
-    pub every: Duration,
+    pub pace: SealPace,
 }
 
 /// The word for a store.
@@ -111,8 +113,12 @@ impl Check<'_> {
         if section.seal_seconds == 0 {
             self.problem("ledger.audit.seal_seconds is 0; it is 1 or more, and 10 is right for most");
         }
-        let every = Duration::from_secs(section.seal_seconds);
-        AuditSettings { key: self.known_key(self.audit_key(section), tokens), every }
+        let records = NonZeroU64::new(section.seal_records).unwrap_or_else(|| {
+            self.problem("ledger.audit.seal_records is 0; it is 1 or more, and 10000 is right for most");
+            NonZeroU64::MIN
+        });
+        let pace = SealPace { every: Duration::from_secs(section.seal_seconds), records };
+        AuditSettings { key: self.known_key(self.audit_key(section), tokens), pace }
     }
 
     pub(super) fn audit_key(&self, section: AuditSection) -> KeyFile {

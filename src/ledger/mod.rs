@@ -24,7 +24,7 @@ use std::pin::Pin;
 pub use intent::{Group, OpenIntent, SignedItem};
 pub use keys::{InvalidLedgerKeys, LedgerKeyId, LedgerKeys};
 pub use recorded::RecordedLedger;
-pub use retries::{Claim, Expiry, InWork, ItemKey, Kept, MemoryLedger, Release, Retention, SharedRetention, Ticket};
+pub use retries::{Claim, Expiry, Held, InWork, ItemKey, Kept, MemoryLedger, Release, Retention, SharedRetention, Ticket};
 
 /// What a ledger will have done; it goes on where the future is dropped.
 pub type LedgerFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -57,6 +57,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// Puts on record what of a group was signed, keeps it, and ends the claims. Intent and tickets are of this ledger.
     fn settle(&self, intent: OpenIntent, signed: Vec<SignedItem>) -> LedgerFuture<EachItem<()>>;
+
+    /// Why nothing can be put on record now, and so nothing be signed; nothing where it can.
+    fn trouble(&self) -> Option<LedgerError>;
 
     /// The secrets that entries are written under; nothing where none are written.
     fn keys(&self) -> Option<&LedgerKeys>;

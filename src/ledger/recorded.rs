@@ -10,8 +10,8 @@ use super::retries::{Claims, InvalidKept, SharedClaims};
 use super::store::{ItemStore, KeptItem, Store, StoreError};
 use super::writer::{ChainWriter, WriterStatus};
 use super::{
-    Claim, EachItem, Group, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, LedgerKeys, MemoryLedger, OpenIntent, Retention,
-    SharedRetention, SignedItem, Ticket, merkle,
+    Claim, EachItem, Group, Held, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, LedgerKeys, MemoryLedger, OpenIntent,
+    Retention, SharedRetention, SignedItem, Ticket, merkle,
 };
 use crate::domain::Clock;
 
@@ -77,6 +77,12 @@ impl RecordedLedger {
         self.0.writer.status()
     }
 
+    /// How many items are held for retries; nothing where none are, or only the database knows.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        self.0.retries.as_ref()?.claims.held()
+    }
+
     /// Writes other records to the same chain.
     #[must_use]
     pub fn writer(&self) -> &ChainWriter {
@@ -133,6 +139,10 @@ impl Ledger for RecordedLedger {
             let failed = |_| (0..count).map(|_| Err(LedgerError::new("the service is ending"))).collect();
             settling.await.unwrap_or_else(failed)
         })
+    }
+
+    fn trouble(&self) -> Option<LedgerError> {
+        self.status().check().err()
     }
 
     fn keys(&self) -> Option<&LedgerKeys> {

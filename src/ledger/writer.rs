@@ -4,27 +4,33 @@
 //! longer and longer pause up to two seconds, until it has it. Intents that were lost from sight meanwhile are then in doubt.
 
 mod draft;
+mod past;
 mod status;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::histogram;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::intent::Abandon;
-use super::record::{Body, Head, Opened, Outcome, Record};
-use super::store::{Append, KeptItem, Lease, Row, Store, StoreError, Taken, Wanted};
+use super::record::{Body, Head, Opened, Outcome};
+use super::store::{Append, KeptItem, Row, Store, StoreError, Taken, Wanted};
 use super::{LedgerError, LedgerKeyId, merkle};
-use crate::domain::{Clock, Octets};
+use crate::domain::{Clock, NumericDate, Octets};
 use draft::Chain;
-pub use status::WriterStatus;
+use past::Past;
 use status::{End, Loose};
+pub use status::{Tally, Unsealed, WriterStatus};
+
+/// The histogram of the time that commits take, in seconds, with what lies before them on the way to the database.
+pub const COMMIT_SECONDS: &str = "sceau_ledger_commit_seconds";
 
 /// How long a lease holds without a word. A writer that writes nothing renews it three times in that.
 const LEASE: Duration = Duration::from_secs(6);
@@ -38,13 +44,11 @@ const MOST_WAITING: usize = 16 * 1024;
 /// Between two tries to take a chain back, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// How many rows are looked at together when a chain is taken.
-const ROWS_AT_ONCE: usize = 256;
-
 /// Has records written. Clones write to the same chain.
 #[derive(Clone, Debug)]
 pub struct ChainWriter {
     instance: Arc<str>,
+    number: i64,
     holder: Octets<16>,
     commands: mpsc::Sender<Command>,
     status: Arc<WriterStatus>,
@@ -93,9 +97,18 @@ impl ChainWriter {
         let (commands, waiting) = mpsc::channel(MOST_WAITING);
         let status = Arc::new(WriterStatus::new(settings.patience));
         let (holder, instance) = (Octets(rand::random()), settings.instance.clone());
-        let mut actor = Actor { store, clock, settings, holder, status: Arc::clone(&status), held: BTreeMap::new(), chain: None };
-        actor.take_at_start().await?;
-        let writer = Self { instance: instance.into(), holder, commands, status };
+        let mut actor = Actor {
+            store,
+            clock,
+            settings,
+            holder,
+            status: Arc::clone(&status),
+            held: BTreeMap::new(),
+            chain: None,
+            is_behind: false,
+        };
+        let number = actor.take_at_start().await?;
+        let writer = Self { instance: instance.into(), number, holder, commands, status };
         let stop = Arc::clone(&writer.status);
         let task = tokio::spawn(actor.run(waiting));
         Ok((writer, WriterTask { task, status: stop }))
@@ -121,6 +134,12 @@ impl ChainWriter {
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// The chain's number in its store.
+    #[must_use]
+    pub const fn chain(&self) -> i64 {
+        self.number
     }
 
     /// Who holds the chain: what it is leased to as long as this process lives.
@@ -161,10 +180,16 @@ struct Actor {
     held: BTreeMap<u64, u32>,
     /// Nothing while the database fails.
     chain: Option<Chain>,
+    /// Whether the clock is behind the last record.
+    is_behind: bool,
 }
 
+/// How far the clock may be behind the last record until that is worth a line, in milliseconds.
+const BEHIND: i64 = 1_000;
+
 impl Actor {
-    async fn take_at_start(&mut self) -> Result<(), StoreError> {
+    /// Gives the chain's number.
+    async fn take_at_start(&mut self) -> Result<i64, StoreError> {
         loop {
             match self.take().await {
                 Err(StoreError::Held { instance, left }) => {
@@ -181,49 +206,41 @@ impl Actor {
     }
 
     /// Takes the chain, and puts down what is in doubt.
-    async fn take(&mut self) -> Result<(), StoreError> {
+    async fn take(&mut self) -> Result<i64, StoreError> {
         let wanted = Wanted { instance: &self.settings.instance, holder: &self.holder, lasts: LEASE };
         let Taken { lease, head, settled } = self.store.take(wanted).await?;
         // What nobody will settle is in doubt with the rest.
         self.loose();
-        let open = self.open_intents(&lease, head, settled).await?;
+        let Past { open, at } = Past::read(&*self.store, &lease, head, settled).await?;
         let doubt: Vec<u64> = open.into_iter().filter(|seq| !self.held.contains_key(seq)).collect();
-        let mut chain = Chain { lease, head, written: head };
+        let mut chain = Chain { lease, head, written: head, at };
+        let now = self.now(at);
         let settings = &self.settings;
         let opened = Opened { program: env!("CARGO_PKG_VERSION").to_owned(), keys: settings.keys.clone(), audit: settings.audit };
-        let mut rows = vec![chain.row(settings, self.clock.now(), Body::Opened(opened), Vec::new())];
+        let mut rows = vec![chain.row(settings, now, Body::Opened(opened), Vec::new())];
+        let doubts = doubt.len() as u64;
         if !doubt.is_empty() {
             tracing::warn!(intents = doubt.len(), "intents without an outcome were found; they are in doubt");
-            rows.push(chain.row(settings, self.clock.now(), Body::Doubt { intents: doubt }, Vec::new()));
+            rows.push(chain.row(settings, now, Body::Doubt { intents: doubt }, Vec::new()));
         }
         self.append(&mut chain, &rows, &[]).await?;
-        self.status.is_up(chain.head);
+        self.status.count(Tally { doubts, ..Tally::default() });
+        self.status.is_up(&chain);
+        let number = chain.lease.chain;
         self.chain = Some(chain);
-        Ok(())
+        Ok(number)
     }
 
-    /// The intents behind `settled` that have no outcome, from a chain whose links hold.
-    async fn open_intents(&self, lease: &Lease, head: Head, settled: u64) -> Result<Vec<u64>, StoreError> {
-        let mut open = BTreeSet::new();
-        let mut at: Option<Head> = None;
-        let mut next = settled.max(1);
-        while next <= head.seq {
-            let rows = self.store.rows(lease.chain, next, ROWS_AT_ONCE).await?;
-            let Some(last) = rows.last().map(|row| row.seq) else { break };
-            for row in &rows {
-                let computed = at.map_or(Head { seq: row.seq, link: row.link }, |at| at.next(&row.digest));
-                if computed != (Head { seq: row.seq, link: row.link }) {
-                    return Err(damaged(lease, row.seq));
-                }
-                at = Some(computed);
-                note_open(&mut open, row, settled);
-            }
-            next = last + 1;
+    /// The time; says once that it is before that of the last record.
+    fn now(&mut self, last: i64) -> NumericDate {
+        let now = self.clock.now();
+        let behind = last.saturating_sub(now.millis());
+        if behind > BEHIND && !self.is_behind {
+            let seconds = behind / 1_000;
+            tracing::warn!(seconds, "the clock is behind the ledger's last record; records have that one's time until it is not");
         }
-        if head.seq > 0 && at != Some(head) {
-            return Err(damaged(lease, head.seq));
-        }
-        Ok(open.into_iter().collect())
+        self.is_behind = behind > BEHIND;
+        now
     }
 
     async fn append(&self, chain: &mut Chain, rows: &[Row], kept: &[KeptItem]) -> Result<Vec<usize>, StoreError> {
@@ -270,7 +287,8 @@ impl Actor {
     /// Writes what is wanted, durably, and answers.
     async fn commit(&mut self, commands: Vec<Command>, loose: &[Loose]) -> Result<(), StoreError> {
         let Some(mut chain) = self.chain.take() else { return Ok(()) };
-        let now = self.clock.now();
+        let now = self.now(chain.at);
+        let mut tally = Tally::default();
         let mut rows = Vec::with_capacity(commands.len() + loose.len());
         let (mut kept, mut answers) = (Vec::new(), Vec::with_capacity(commands.len()));
         // Whoever has gone needs no intent: nothing will be signed under it.
@@ -278,6 +296,7 @@ impl Actor {
             commands.into_iter().filter(|command| !(command.done.is_closed() && matches!(command.body, Body::Intent(_))))
         {
             self.note(chain.head.seq + 1, &command.body);
+            tally.certificates += if let Body::Outcome(outcome) = &command.body { u64::from(outcome.signed) } else { 0 };
             rows.push(chain.row(&self.settings, now, command.body, command.detail));
             let from = kept.len();
             kept.extend(command.kept);
@@ -288,11 +307,12 @@ impl Actor {
                 End::Unsigned(count) => Body::Outcome(self.nothing_signed(*seq, *count)),
                 End::Doubt => Body::Doubt { intents: vec![*seq] },
             };
+            tally.doubts += u64::from(matches!(body, Body::Doubt { .. }));
             rows.push(chain.row(&self.settings, now, body, Vec::new()));
         }
         self.status.begins();
         let appended = self.append(&mut chain, &rows, &kept).await;
-        self.status.ends(rows.len());
+        let took = self.status.ends();
         let lost = match appended {
             Ok(lost) => lost,
             Err(error) => {
@@ -304,7 +324,11 @@ impl Actor {
                 return Err(error);
             }
         };
-        self.status.is_up(chain.head);
+        if !rows.is_empty() {
+            histogram!(COMMIT_SECONDS).record(took);
+            self.status.count(Tally { commits: 1, records: rows.len() as u64, ..tally });
+        }
+        self.status.is_up(&chain);
         self.chain = Some(chain);
         for (done, head, kept) in answers {
             let lost = lost.iter().filter(|place| kept.contains(place)).map(|place| place - kept.start).collect();
@@ -359,7 +383,7 @@ impl Actor {
                 return;
             }
             match self.take().await {
-                Ok(()) => {
+                Ok(_) => {
                     tracing::info!("the ledger can be written again");
                     return;
                 }
@@ -378,23 +402,5 @@ impl Actor {
         }
         let error = self.status.check().err().unwrap_or_else(|| LedgerError::new("it cannot be written"));
         let _ = command.done.send(Err(error));
-    }
-}
-
-fn damaged(lease: &Lease, seq: u64) -> StoreError {
-    StoreError::Damaged { reason: format!("the links of the chain {:?} do not hold at record {seq}", lease.instance) }
-}
-
-fn note_open(open: &mut BTreeSet<u64>, row: &Row, settled: u64) {
-    let Some(record) = row.record.as_deref().and_then(|record| Record::from_cbor(record).ok()) else { return };
-    match record.body {
-        Body::Intent(_) if row.seq > settled => {
-            open.insert(row.seq);
-        }
-        Body::Outcome(outcome) => {
-            open.remove(&outcome.intent);
-        }
-        Body::Doubt { intents } => open.retain(|intent| !intents.contains(intent)),
-        _ => {}
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tonic::transport::{Error, Server};
 
 use super::access::Guard;
-use super::admin::{self, AdminSocket, AdminToken};
+use super::admin::{self, AdminService, AdminSocket, AdminToken};
 use super::auditor::{Auditing, AuditorServer, AuditorService};
 use super::deadline::DeadlineLayer;
 use super::drain::Drain;
@@ -89,12 +89,13 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .max_encoding_message_size(usize::MAX);
     let (end_admin, admin_ends) = tokio::sync::oneshot::channel::<()>();
     let Administration { socket, tokens, clock_guard, auditing } = parts.admin;
-    let administration = admin::service(tokens.clone(), clock_guard.clone());
+    let admin_service = AdminService { tokens, clock_guard, signer: Arc::clone(&parts.signer) };
+    let administration = admin::service(admin_service.clone());
     let auditor = AuditorServer::new(AuditorService::new(auditing.clone()));
     let admin = async move {
         if let Some(socket) = socket {
             // Dropped where the service ends, which is as good as sent.
-            admin::run(socket, (tokens, clock_guard, auditing), async { drop(admin_ends.await) }).await;
+            admin::run(socket, (admin_service, auditing), async { drop(admin_ends.await) }).await;
         }
     };
     let admin = tokio::spawn(admin);

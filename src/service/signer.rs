@@ -21,7 +21,7 @@ use super::proto::v1::signer_server;
 use super::stream;
 use super::{Live, Parts, status};
 use crate::domain::{CertificateTypes, Lane};
-use crate::sign::{BatchRequest, Permits, Profile, Signer};
+use crate::sign::{BatchRequest, Cause, Permits, Profile, Signer};
 
 /// A stream whose caller's quota comes back later than this is ended; sooner, it is held back.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
@@ -99,7 +99,7 @@ impl SignerService {
         check_size(count, self.live.limits().max_batch_items)?;
         caller.check(&profile.name, lane, count).inspect_err(|refusal| note_refusal(&caller, refusal))?;
         let person = self.person(call, &caller).await.inspect_err(|refusal| note_refusal(&caller, refusal))?;
-        self.signer.clock().signing_time().map_err(|stopped| status::clock_stopped(&stopped))?;
+        self.check_standstill(request.options.unwrap_or_default().validate_only)?;
         let admission = self.live.admission();
         monitoring::note_batch(caller.id(), &profile, lane, count);
         monitoring::note_size(lane, count);
@@ -131,6 +131,14 @@ impl SignerService {
             queued: Waiting::begin(lane, count),
             lane,
         })
+    }
+
+    /// Nothing is put on record of what is only validated.
+    fn check_standstill(&self, validate_only: bool) -> Result<(), Status> {
+        match self.signer.standstill() {
+            Some(standstill) if !(validate_only && standstill.cause == Cause::Ledger) => Err(status::standstill(&standstill)),
+            _ => Ok(()),
+        }
     }
 
     /// Has a batch signed when it is its turn.

@@ -9,8 +9,8 @@ use tonic_types::{ErrorDetails, FieldViolation, RpcStatusExt, StatusExt};
 
 use super::access::Spent;
 use super::person::{ClaimError, PersonError};
-use crate::domain::{ClockStopped, Faults, Rule};
-use crate::sign::{ItemError, SignFailure};
+use crate::domain::{Faults, Rule};
+use crate::sign::{Cause, ItemError, SignFailure, Standstill};
 use crate::token::Disposition;
 
 /// Whose rules an error's `ErrorInfo` names.
@@ -98,9 +98,16 @@ pub(super) fn closing() -> Status {
     Status::with_error_details(Code::Unavailable, message, ErrorDetails::with_retry_info(Some(CLOSING_DELAY)))
 }
 
-/// The clock is not to be trusted; waiting is of no use, an operator has to look.
-pub(super) fn clock_stopped(stopped: &ClockStopped) -> Status {
-    Status::unavailable(stopped.to_string())
+/// When a ledger that cannot be written may be back: it is tried every two seconds.
+const LEDGER_DELAY: Duration = Duration::from_secs(2);
+
+/// Nothing is signed, whatever the tokens do. A ledger may be back in a moment; of a clock an operator has to say that it is right.
+pub(super) fn standstill(standstill: &Standstill) -> Status {
+    let message = standstill.to_string();
+    if standstill.cause == Cause::Ledger {
+        return Status::with_error_details(Code::Unavailable, message, ErrorDetails::with_retry_info(Some(LEDGER_DELAY)));
+    }
+    Status::unavailable(message)
 }
 
 /// The error of one item.
@@ -166,6 +173,15 @@ mod tests {
         let status = Status::from(PersonError::NoKeys);
         assert_eq!((status.code(), rule_of(&status).as_str()), (Code::Unavailable, "person.keys"));
         assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(KEYS_DELAY));
+    }
+
+    #[test]
+    fn who_meets_a_ledger_that_cannot_be_written_is_told_when_to_come_again() {
+        let answer = |cause| standstill(&Standstill { cause, reason: "it is full".to_owned() });
+        let (ledger, clock) = (answer(Cause::Ledger), answer(Cause::Clock));
+        assert_eq!((ledger.code(), clock.code()), (Code::Unavailable, Code::Unavailable));
+        let delay = |status: Status| status.get_details_retry_info().and_then(|info| info.retry_delay);
+        assert_eq!((delay(ledger), delay(clock)), (Some(LEDGER_DELAY), None));
     }
 
     #[test]

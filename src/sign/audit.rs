@@ -1,10 +1,11 @@
 //! The audit key: a token vouches for the ledger's chain with it, so that nobody who has the database can bend the past.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::route::Station;
 use crate::domain::{Clock, Digest, Dsc, InvalidKey, Lane, Octets, Signature, SignatureCheck};
@@ -15,6 +16,18 @@ use crate::token::{Order, Purpose, TokenError, TokenKey};
 
 /// How long a token may take over one audit signature.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a seal that failed it is tried again, in a while.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How often a chain is sealed where it grows: whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealPace {
+    /// So long after the last seal.
+    pub every: Duration,
+    /// So many records after it.
+    pub records: NonZeroU64,
+}
 
 /// An audit certificate, and where its key is.
 pub struct AuditKey {
@@ -83,12 +96,13 @@ impl AuditKey {
         Err(failure)
     }
 
-    /// Has the head of a chain signed, and the signature written behind it.
+    /// Has the head of a chain signed, and the signature written behind it. The seal is no older than what it is of, nor than the
+    /// seal before it, where the clock was set back, too.
     ///
     /// # Errors
     /// Where no token signs, or the ledger cannot be written.
     pub async fn seal(&self, writer: &ChainWriter, clock: &dyn Clock) -> Result<Head, SealError> {
-        let (head, at) = (writer.status().head(), clock.now().millis());
+        let (head, at) = writer.status().head_at(clock.now());
         let signature = self.sign(head.sealed_digest(writer.instance(), at)).await?;
         let seal = Seal {
             head: head.seq,
@@ -97,20 +111,34 @@ impl AuditKey {
             certificate: self.fingerprint(),
             signature: Blob(signature.into_bytes()),
         };
-        Ok(writer.write(Body::Seal(seal), Vec::new(), Vec::new()).await?.head)
+        let sealed = writer.write(Body::Seal(seal), Vec::new(), Vec::new()).await?.head;
+        writer.status().is_sealed(sealed);
+        Ok(sealed)
     }
 
     /// Seals a chain from time to time, where it has grown since; at the end of it all, call [`Self::seal`] once more.
-    pub async fn keep_sealed(&self, writer: &ChainWriter, clock: &dyn Clock, every: Duration) {
+    pub async fn keep_sealed(&self, writer: &ChainWriter, clock: &dyn Clock, pace: SealPace) {
+        let status = writer.status();
         let mut sealed = None;
         loop {
-            tokio::time::sleep(every).await;
-            if sealed == Some(writer.status().head()) || writer.status().trouble().is_some() {
+            let enough = sealed.map_or(status.head().seq, |head: Head| head.seq).saturating_add(pace.records.get());
+            tokio::select! {
+                () = sleep(pace.every) => {}
+                () = status.reaches(enough) => {}
+            }
+            if status.trouble().is_some() {
+                sleep(AGAIN).await;
+                continue;
+            }
+            if sealed == Some(status.head()) {
                 continue;
             }
             match self.seal(writer, clock).await {
                 Ok(head) => sealed = Some(head),
-                Err(error) => tracing::error!(%error, "the ledger's chain could not be sealed; it is tried again"),
+                Err(error) => {
+                    tracing::error!(%error, "the ledger's chain could not be sealed; it is tried again");
+                    sleep(AGAIN).await;
+                }
             }
         }
     }

@@ -38,12 +38,12 @@ mod clock_tests;
 #[cfg(test)]
 mod tests;
 
-pub use audit::{AuditKey, SealError};
+pub use audit::{AuditKey, SealError, SealPace};
 pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Permits, SignFailure};
 pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
 pub use clock_record::ClockFile;
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
-pub use outlook::{Cause, Hindrance, Outlook};
+pub use outlook::{Cause, Hindrance, Outlook, Standstill};
 pub use profile::{Durations, Profile};
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};

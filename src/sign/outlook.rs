@@ -41,6 +41,8 @@ pub enum Cause {
     Token,
     /// A clock that is to be trusted.
     Clock,
+    /// A ledger that can be written.
+    Ledger,
 }
 
 impl Outlook {
@@ -65,24 +67,44 @@ impl Outlook {
     }
 
     /// Nothing is signed, for a reason that is not the keys'.
-    fn stopped(self, reason: &str) -> Self {
+    fn stopped(self, Standstill { cause, reason }: &Standstill) -> Self {
         let (not_issued, issued): (Vec<_>, Vec<_>) =
             self.hindrances.into_iter().partition(|hindrance| hindrance.cause == Cause::NotIssued);
         let kinds = self.types.into_iter().chain(issued.into_iter().map(|hindrance| hindrance.kind));
-        let stopped = kinds.map(|kind| Hindrance { kind, cause: Cause::Clock, reason: reason.to_owned() });
+        let stopped = kinds.map(|kind| Hindrance { kind, cause: *cause, reason: reason.clone() });
         Self { types: Vec::new(), hindrances: stopped.chain(not_issued).collect() }
     }
 }
 
+/// Why nothing is signed, whatever the tokens do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Standstill {
+    /// What is lacking.
+    pub cause: Cause,
+    /// In words.
+    pub reason: String,
+}
+
 impl Signer {
-    /// What a profile can sign now: nothing, while the clock is not trusted.
+    /// What a profile can sign now: nothing, while the clock is not trusted, or the ledger cannot be written.
     #[must_use]
     pub fn outlook(&self, profile: &Profile) -> Outlook {
         let outlook = self.keyring().snapshot().outlook(profile, self.clock().now());
-        match self.clock().signing_time() {
-            Ok(_) => outlook,
-            Err(stopped) => outlook.stopped(&stopped.to_string()),
+        match self.standstill() {
+            None => outlook,
+            Some(standstill) => outlook.stopped(&standstill),
         }
+    }
+
+    /// Why nothing is signed now, whatever the tokens do; nothing where that is for them to say.
+    #[must_use]
+    pub fn standstill(&self) -> Option<Standstill> {
+        if let Err(stopped) = self.clock().signing_time() {
+            return Some(Standstill { cause: Cause::Clock, reason: stopped.to_string() });
+        }
+        let trouble = self.ledger()?.trouble()?;
+        Some(Standstill { cause: Cause::Ledger, reason: trouble.to_string() })
     }
 }
 

@@ -114,6 +114,11 @@ impl Signer {
         self
     }
 
+    /// Where what is signed is put on record, and kept.
+    pub(super) fn ledger(&self) -> Option<&dyn Ledger> {
+        self.ledger.as_deref()
+    }
+
     /// The keyring that batches take their snapshot of.
     #[must_use]
     pub const fn keyring(&self) -> &Arc<LiveKeyring> {

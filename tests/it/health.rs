@@ -1,11 +1,16 @@
 //! grpc.health.v1: that the process lives is one thing, that a profile can sign another.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sceau::domain::{CertificateType, Clock, ClockStopped, Dsc, NumericDate, UvciMaker};
+use sceau::ledger::{
+    Claim, EachItem, Group, ItemKey, Ledger, LedgerError, LedgerFuture, LedgerKeys, MemoryLedger, OpenIntent, Retention,
+    SignedItem,
+};
 use sceau::service::Limits;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::signer_client::SignerClient;
@@ -69,8 +74,41 @@ impl Clock for TestClock {
     }
 }
 
+/// A ledger in memory that a test shuts.
+#[derive(Debug)]
+struct Shuttable {
+    memory: MemoryLedger,
+    is_shut: AtomicBool,
+}
+
+impl Ledger for Shuttable {
+    fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<EachItem<Claim>> {
+        match self.trouble() {
+            Some(error) => Box::pin(async move { keys.iter().map(|_| Err(error.clone())).collect() }),
+            None => Ledger::claim(&self.memory, keys),
+        }
+    }
+
+    fn intend(&self, group: Group) -> LedgerFuture<Result<OpenIntent, LedgerError>> {
+        self.memory.intend(group)
+    }
+
+    fn settle(&self, intent: OpenIntent, signed: Vec<SignedItem>) -> LedgerFuture<EachItem<()>> {
+        self.memory.settle(intent, signed)
+    }
+
+    fn trouble(&self) -> Option<LedgerError> {
+        self.is_shut.load(Ordering::SeqCst).then(|| LedgerError { reason: "the disk is full".to_owned() })
+    }
+
+    fn keys(&self) -> Option<&LedgerKeys> {
+        None
+    }
+}
+
 struct Service {
     server: LocalServer,
+    ledger: Arc<Shuttable>,
     token: Arc<Removable>,
     clock: Arc<TestClock>,
 }
@@ -85,8 +123,11 @@ impl Service {
         let keyring = Arc::new(LiveKeyring::new(Keyring::new(vec![Arc::new(key)]).unwrap()));
         let clock = Arc::new(TestClock::default());
         let uvci_maker = UvciMaker::new(&[3; 32]).unwrap();
+        let retention = Retention { keep: BOUND, max_items: NonZeroUsize::MIN };
+        let ledger = Arc::new(Shuttable { memory: MemoryLedger::new(retention), is_shut: AtomicBool::new(false) });
         let signer = Signer::new(keyring, Arc::clone(&clock) as Arc<dyn Clock>, uvci_maker, settings()).unwrap();
-        Self { server: LocalServer::start(signer, Limits::default()).await, token, clock }
+        let signer = signer.with_ledger(Arc::clone(&ledger) as Arc<dyn Ledger>);
+        Self { ledger, server: LocalServer::start(signer, Limits::default()).await, token, clock }
     }
 
     async fn health(&self) -> HealthClient<Channel> {
@@ -146,6 +187,22 @@ async fn a_stopped_clock_fails_each_call_at_once_and_every_profiles_health() {
     while tokio::time::timeout(BOUND, watch.message()).await.unwrap().unwrap().unwrap().status() == ServingStatus::Serving {}
     assert_eq!(status(&mut health, "sceau.v1.Signer/other").await, ServingStatus::NotServing);
     assert_eq!(status(&mut health, "").await, ServingStatus::Serving);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_ledger_cannot_be_written_nothing_is_serving_and_then_it_is_again() {
+    let service = Service::start(TestDsc::default()).await;
+    let mut health = service.health().await;
+    let request = HealthCheckRequest { service: "sceau.v1.Signer/dcc".to_owned() };
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+    let mut next = async || tokio::time::timeout(BOUND, watch.message()).await.unwrap().unwrap().unwrap().status();
+    assert_eq!(next().await, ServingStatus::Serving);
+    service.ledger.is_shut.store(true, Ordering::SeqCst);
+    assert_eq!(next().await, ServingStatus::NotServing);
+    assert_eq!(status(&mut health, "sceau.v1.Signer").await, ServingStatus::NotServing);
+    assert_eq!(status(&mut health, "").await, ServingStatus::Serving);
+    service.ledger.is_shut.store(false, Ordering::SeqCst);
+    assert_eq!(next().await, ServingStatus::Serving);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] =
 const LIBRARIES: [(&str, &[&str]); 21] = [
     ("sqlx", &["ledger"]),
     ("cryptoki", &["token"]),
-    ("metrics", &["sign", "service"]),
+    ("metrics", &["ledger", "sign", "service"]),
     ("metrics_exporter_prometheus", &["service"]),
     ("axum", &["service"]),
     ("opentelemetry", &["service"]),

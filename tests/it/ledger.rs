@@ -187,3 +187,41 @@ fn signing_off_the_record_is_asked_for_by_name_and_warned_of() {
     assert!(refused.stderr.contains("writes nothing down"), "{}", refused.stderr);
     service.end();
 }
+
+/// As hsm-config/README.md says: a new line in front, and a restart.
+#[test]
+fn after_a_change_of_the_ledger_key_older_records_are_found_by_item_id_too() {
+    let home = dev_folder();
+    let outputs = ["first.ndjson", "second.ndjson"].map(|name| home.path().join(name));
+    let input = samples(home.path(), 20);
+    let service = Service::start(home.path());
+    service.sign(&input, &outputs[0]);
+    service.end();
+    let keys = home.path().join("state/ledger.keys");
+    let old = std::fs::read_to_string(&keys).unwrap();
+    std::fs::write(&keys, format!("{}\n{old}", "5".repeat(64))).unwrap();
+    let service = Service::start(home.path());
+    service.sign(&input, &outputs[1]);
+    assert_eq!(lines(&outputs[0]), lines(&outputs[1]), "what was kept is read under the older key");
+    let renamed = home.path().join("renamed.ndjson");
+    std::fs::write(&renamed, std::fs::read_to_string(&input).unwrap().replace("\"id\":\"", "\"id\":\"new-")).unwrap();
+    let third = home.path().join("third.ndjson");
+    service.sign(&renamed, &third);
+    let mut hashes = Vec::new();
+    for output in [&outputs[0], &third] {
+        let one = &lines(output)[7];
+        let by_item_id = found(home.path(), &["--item-id", one["id"].as_str().unwrap()]);
+        assert_eq!(by_item_id.len(), 1, "{by_item_id:?}");
+        assert_eq!(found(home.path(), &["--uvci", one["uvci"].as_str().unwrap()]), by_item_id);
+        hashes.push(by_item_id[0].clone());
+    }
+    assert_ne!(hashes[0], hashes[1]);
+    service.end();
+    // Without the older key its records are found by their text and UVCI alone.
+    std::fs::write(&keys, format!("{}\n", "5".repeat(64))).unwrap();
+    let service = Service::start(home.path());
+    let one = &lines(&outputs[0])[7];
+    assert!(found(home.path(), &["--item-id", one["id"].as_str().unwrap()]).is_empty());
+    assert_eq!(found(home.path(), &["--uvci", one["uvci"].as_str().unwrap()]).len(), 1);
+    service.end();
+}

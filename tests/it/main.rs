@@ -13,6 +13,7 @@ mod contract;
 mod failover;
 mod faults;
 mod faulty_token;
+mod full_disk;
 mod health;
 mod jwt;
 mod layering;

@@ -230,6 +230,26 @@ fn readiness_is_of_profiles_that_can_sign() {
     server.end();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_on_record_is_counted_and_sealed_after_so_many_records() {
+    let home = dev_folder();
+    edit(&home.path().join("sceau.toml"), "[ledger.audit]", "[ledger.audit]\nseal_seconds = 3600\nseal_records = 10");
+    let server = Watched::start_in(home, "", "warn");
+    let mut client = SignerClient::connect(server.endpoint.clone()).await.unwrap();
+    let items = samples(12);
+    for item in &items {
+        client.sign_batch(batch(std::slice::from_ref(item), v1::Lane::Interactive)).await.unwrap();
+    }
+    let metric = |name: &str| server.metric(&format!("sceau_ledger_{name} ")).unwrap_or(f64::NAN);
+    assert_eq!((metric("trouble"), metric("certificates_total"), metric("doubts_total")), (0.0, 12.0, 0.0));
+    assert_eq!((metric("kept_items"), metric("claimed_items")), (12.0, 0.0));
+    wait_until("it is sealed", || metric("unsealed_records") <= 10.0);
+    assert!(metric("records_total") >= 25.0 && metric("head") >= 26.0, "{}", server.get("/metrics").1);
+    assert!(metric("commit_seconds_count") >= 24.0 && metric("file_bytes") > 10_000.0);
+    assert!(metric("index_lag_records") >= 26.0 && metric("seal_age_seconds") < 3_600.0);
+    server.end();
+}
+
 #[test]
 fn a_service_that_ends_is_not_ready() {
     let home = dev_folder();

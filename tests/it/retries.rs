@@ -434,6 +434,10 @@ impl Ledger for BrokenLedger {
         Box::pin(async move { signed.iter().map(|_| Err(error.clone())).collect() })
     }
 
+    fn trouble(&self) -> Option<LedgerError> {
+        None
+    }
+
     fn keys(&self) -> Option<&LedgerKeys> {
         None
     }

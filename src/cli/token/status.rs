@@ -9,13 +9,15 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::place::PlaceArgs;
+use crate::service::admin::TokensAnswer;
 use crate::token::{TokenStatus, WorkerStatus};
 
 /// Show how the tokens of the running service are.
 ///
 /// Asks the service on this machine over its admin socket, as the service's user or root, or one over the network, as a caller
 /// with the role officer or operator: whether each token signs, why not, its
-/// worker processes, what a signature takes, and whether a refused PIN keeps it from logging in.
+/// worker processes, what a signature takes, and whether a refused PIN keeps it from logging in. Where nothing is signed whatever the
+/// tokens do, because the clock has jumped or the ledger cannot be written, that comes first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -23,7 +25,7 @@ Examples:
   sceau token status --endpoint https://sceau.example:7443 --ca ca.pem --certificate me.pem --key me.key
   sceau token status --config sceau.toml --json | jq '.tokens[] | select(.trouble)'
 
-Exit codes: 0 every token signs, 2 one does not, 69 no service runs.")]
+Exit codes: 0 every token signs, 2 one does not or nothing is signed, 69 no service runs.")]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     place: PlaceArgs,
@@ -35,17 +37,20 @@ pub(super) struct StatusArgs {
 pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let place = args.place.place()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let tokens = runtime.block_on(async { place.connect().await?.tokens().await })?;
+    let TokensAnswer { tokens, standstill } = runtime.block_on(async { place.connect().await?.tokens().await })?;
     let mut out = io::stdout().lock();
     if args.json {
         let tokens: Vec<Value> = tokens.iter().map(|(status, outstanding)| token_json(status, *outstanding)).collect();
-        writeln!(out, "{:#}", json!({ "tokens": tokens }))?;
+        writeln!(out, "{:#}", json!({ "standstill": standstill, "tokens": tokens }))?;
     } else {
+        if let Some(standstill) = &standstill {
+            writeln!(out, "NOTHING IS SIGNED: {standstill}")?;
+        }
         for (status, outstanding) in &tokens {
             write_token(&mut out, status, *outstanding)?;
         }
     }
-    let all_sign = tokens.iter().all(|(status, _)| status.trouble.is_none());
+    let all_sign = standstill.is_none() && tokens.iter().all(|(status, _)| status.trouble.is_none());
     Ok(if all_sign { ExitCode::SUCCESS } else { ExitCode::from(crate::cli::exit::SOME_REFUSED) })
 }
 

@@ -117,6 +117,7 @@ impl ChainAudit {
             self.early.insert(line.seq, line.seq);
         } else if self.is_in_order(&mut look, next) {
             self.check_link(&mut look);
+            self.check_time(&mut look, record.as_ref());
             self.count(line, record.as_ref());
             if let Some(record) = &record {
                 self.check_meaning(&mut look, record, trusted);
@@ -200,6 +201,13 @@ impl ChainAudit {
         self.seals.pass(self.head);
         if self.pins.iter().any(|pin| pin.seq == self.head.seq && pin.link != self.head.link) {
             self.find(look, Flaw::NotPinned);
+        }
+    }
+
+    /// A writer keeps its chain's time where its clock is set back.
+    fn check_time(&mut self, look: &mut Look<'_, '_>, record: Option<&Record>) {
+        if record.zip(self.summary.last_at).is_some_and(|(record, last)| record.at < last) {
+            self.find(look, Flaw::Contradiction("the record says that it is older than the one before it"));
         }
     }
 

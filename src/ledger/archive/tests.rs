@@ -83,9 +83,13 @@ impl Chain {
     }
 
     fn write(&mut self, body: Body, detail: Vec<u8>) -> u64 {
+        self.write_at(body, detail, self.now())
+    }
+
+    fn write_at(&mut self, body: Body, detail: Vec<u8>, at: i64) -> u64 {
         let head = self.head();
         let seq = head.seq + 1;
-        let record = Record { v: VERSION, instance: self.instance.clone(), seq, at: self.now(), body };
+        let record = Record { v: VERSION, instance: self.instance.clone(), seq, at, body };
         assert!(record.has_detail(&detail));
         let record = record.to_cbor();
         let digest = Record::digest_of(&record);
@@ -283,16 +287,17 @@ fn a_whole_export_is_intact_and_says_what_is_in_it() {
     assert_eq!(report.signed_by.as_deref(), Some(auditor.certificate.subject()));
 }
 
-/// What the writer of a chain wrote, over two lives, the first of which ended in the middle of an intent.
+/// What the writer of a chain wrote, over two lives, the first of which ended in the middle of an intent, and the second with a clock
+/// that was set back by an hour.
 #[tokio::test]
 async fn a_chain_as_it_is_written_is_intact() {
     let (auditor, folder) = (Auditor::new(), tempfile::tempdir().unwrap());
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("ledger.db")).await.unwrap());
-    let clock = Arc::new(FixedClock(instant(START)));
-    for _ in 0..2 {
+    for begun in [START, START - 3_600_000] {
+        let clock = Arc::new(FixedClock(instant(begun)));
         let (keys, patience) = (vec![Octets([1; 4])], Duration::from_secs(5));
         let settings = WriterSettings { instance: "north".to_owned(), patience, keys, audit: None };
-        let (writer, task) = ChainWriter::start(Arc::clone(&store), clock.clone(), settings).await.unwrap();
+        let (writer, task) = ChainWriter::start(Arc::clone(&store), clock, settings).await.unwrap();
         // The bodies of a chain that was written here, at the places that they come to.
         let mut model = chain("north", &auditor, 1);
         for _ in 0..3 {

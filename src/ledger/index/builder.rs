@@ -27,13 +27,31 @@ pub struct Indexer {
     chain: i64,
     enough: Enough,
     draft: Option<(Draft, u64)>,
+    progress: Arc<IndexProgress>,
+}
+
+/// How far a chain is indexed, for whoever watches.
+#[derive(Debug)]
+pub struct IndexProgress(AtomicU64);
+
+impl IndexProgress {
+    /// Up to which place; past every place as long as that was not read.
+    #[must_use]
+    pub fn indexed(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn is_at(&self, place: u64) {
+        self.0.store(place, Ordering::Relaxed);
+    }
 }
 
 impl Indexer {
     /// An indexer of a chain.
     #[must_use]
-    pub const fn new(store: Arc<dyn Store>, index: Arc<dyn IndexStore>, chain: i64, enough: Enough) -> Self {
-        Self { store, index, chain, enough, draft: None }
+    pub fn new(store: Arc<dyn Store>, index: Arc<dyn IndexStore>, chain: i64, enough: Enough) -> Self {
+        let progress = Arc::new(IndexProgress(AtomicU64::new(u64::MAX)));
+        Self { store, index, chain, enough, draft: None, progress }
     }
 
     /// Reads what has been written since, and writes each segment that is full. Says up to where the chain was read.
@@ -43,7 +61,11 @@ impl Indexer {
     pub async fn catch_up(&mut self) -> Result<u64, StoreError> {
         let (mut draft, mut read) = match self.draft.take() {
             Some(begun) => begun,
-            None => (Draft::new(self.chain), self.index.indexed(self.chain).await?),
+            None => {
+                let indexed = self.index.indexed(self.chain).await?;
+                self.progress.is_at(indexed);
+                (Draft::new(self.chain), indexed)
+            }
         };
         loop {
             let rows = self.store.rows(self.chain, read + 1, ROWS_AT_ONCE).await?;
@@ -53,6 +75,7 @@ impl Indexer {
                 draft.take(row.seq, group);
                 if draft.has(self.enough) {
                     self.index.add(&draft.finish()).await?;
+                    self.progress.is_at(row.seq);
                 }
             }
             read = last;
@@ -69,7 +92,7 @@ impl Indexer {
         let (read, is_stopping) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         // The store's connections belong to this runtime, and are looked after by it.
         let runtime = tokio::runtime::Handle::current();
-        let (place, stop) = (Arc::clone(&read), Arc::clone(&is_stopping));
+        let (place, stop, progress) = (Arc::clone(&read), Arc::clone(&is_stopping), Arc::clone(&self.progress));
         let work = move || {
             // Without it the index is merely less polite.
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
@@ -82,7 +105,7 @@ impl Indexer {
             }
         };
         let thread = std::thread::Builder::new().name("ledger-index".to_owned()).spawn(work)?;
-        Ok(IndexTask { read, is_stopping, thread })
+        Ok(IndexTask { read, is_stopping, progress, thread })
     }
 }
 
@@ -115,6 +138,7 @@ pub(super) async fn intent(store: &dyn Store, chain: i64, seq: u64) -> Result<Op
 pub struct IndexTask {
     read: Arc<AtomicU64>,
     is_stopping: Arc<AtomicBool>,
+    progress: Arc<IndexProgress>,
     thread: JoinHandle<()>,
 }
 
@@ -123,6 +147,12 @@ impl IndexTask {
     #[must_use]
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Acquire)
+    }
+
+    /// How far the index is.
+    #[must_use]
+    pub const fn progress(&self) -> &Arc<IndexProgress> {
+        &self.progress
     }
 
     /// Ends it, after the segment that it is at.

@@ -13,7 +13,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-pub use builder::{IndexTask, Indexer};
+pub use builder::{IndexProgress, IndexTask, Indexer};
 pub use find::{Found, Records, Search, Tally};
 pub use question::{Question, Signing};
 pub use segment::{Enough, Page, Segment};

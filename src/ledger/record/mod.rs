@@ -44,7 +44,7 @@ pub struct Record {
     pub instance: String,
     /// Its place in the chain, from 1 on.
     pub seq: u64,
-    /// When it was written, in milliseconds since 1970.
+    /// When it was written, in milliseconds since 1970; no earlier than the record before it, also where the clock was set back.
     pub at: i64,
     /// What happened.
     pub body: Body,

@@ -3,6 +3,15 @@
 use super::{Claim, ItemKey, Kept, Ticket};
 use crate::ledger::{EachItem, LedgerFuture};
 
+/// How many items a process holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Those that are kept for retries.
+    pub kept: usize,
+    /// Those that are claimed, and neither kept nor free yet.
+    pub in_work: usize,
+}
+
 /// Gives claims out, beside a chain that says what was signed.
 pub(in crate::ledger) trait Claims: Send + Sync {
     /// Claims items; see [`crate::ledger::Ledger::claim`].
@@ -10,4 +19,7 @@ pub(in crate::ledger) trait Claims: Send + Sync {
 
     /// Ends claims whose items were written with their outcome.
     fn keep(&self, signed: Vec<(Ticket, Kept)>) -> EachItem<()>;
+
+    /// How many items are held; nothing where only the database knows.
+    fn held(&self) -> Option<Held>;
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::table::{Found, Settled, Store};
-use super::{Claim, Claims, InWork, ItemKey, Kept, Release, Ticket};
+use super::{Claim, Claims, Held, InWork, ItemKey, Kept, Release, Ticket};
 use crate::ledger::{EachItem, Group, Ledger, LedgerError, LedgerFuture, LedgerKeys, OpenIntent, SignedItem};
 
 /// How long items are kept, and how many.
@@ -77,6 +77,10 @@ impl Claims for MemoryLedger {
     fn keep(&self, signed: Vec<(Ticket, Kept)>) -> EachItem<()> {
         Self::keep(self, signed)
     }
+
+    fn held(&self) -> Option<Held> {
+        Some(self.0.store().held())
+    }
 }
 
 /// It writes nothing down.
@@ -101,6 +105,10 @@ impl Ledger for MemoryLedger {
 
     fn settle(&self, _intent: OpenIntent, signed: Vec<SignedItem>) -> LedgerFuture<EachItem<()>> {
         Box::pin(ready(self.keep(signed.into_iter().filter_map(|item| item.keep).collect())))
+    }
+
+    fn trouble(&self) -> Option<LedgerError> {
+        None
     }
 
     fn keys(&self) -> Option<&LedgerKeys> {

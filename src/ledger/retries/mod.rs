@@ -20,6 +20,7 @@ mod tests;
 
 pub use claim::{Claim, InWork, Release, Ticket};
 pub(in crate::ledger) use claims::Claims;
+pub use claims::Held;
 pub use item_key::ItemKey;
 pub use kept::{Expiry, InvalidKept, Kept};
 pub use memory::{MemoryLedger, Retention};

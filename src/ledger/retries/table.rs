@@ -6,7 +6,7 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
-use super::{ItemKey, Kept, Retention};
+use super::{Held, ItemKey, Kept, Retention};
 
 /// How many kept items a claim forgets at most: more than it can add, so that the table empties, and few, so that no call pays
 /// for all of it.
@@ -24,6 +24,7 @@ pub(super) struct Store {
     forgotten: u64,
     /// The number of the last claim.
     claims: u64,
+    in_work: usize,
     /// Dropped when the claim of the number ends, which those who wait hear.
     ends: FxHashMap<u64, watch::Sender<()>>,
 }
@@ -70,6 +71,7 @@ impl Store {
             kept: VecDeque::with_capacity(room),
             forgotten: 0,
             claims: 0,
+            in_work: 0,
             ends: FxHashMap::default(),
         }
     }
@@ -91,6 +93,7 @@ impl Store {
             None => {}
         }
         self.claims += 1;
+        self.in_work += 1;
         self.slots.insert(key, Slot::InWork(self.claims));
         Found::Free(self.claims)
     }
@@ -102,6 +105,7 @@ impl Store {
             Some(slot) if *slot == Slot::InWork(claim) => *slot = Slot::Kept(number),
             _ => return Settled::Unknown,
         }
+        self.in_work -= 1;
         self.ends.remove(&claim);
         if self.kept.len() >= self.retention.max_items.get() {
             self.forget_first();
@@ -125,7 +129,13 @@ impl Store {
         if self.slots.get(&key) == Some(&Slot::InWork(claim)) {
             self.slots.remove(&key);
             self.ends.remove(&claim);
+            self.in_work -= 1;
         }
+    }
+
+    /// How many items are kept, with those that are due and not forgotten yet, and how many are in work.
+    pub(super) fn held(&self) -> Held {
+        Held { kept: self.kept.len(), in_work: self.in_work }
     }
 
     /// How many items are kept or in work.

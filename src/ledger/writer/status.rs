@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
+use super::draft::Chain;
+use crate::domain::NumericDate;
 use crate::ledger::LedgerError;
 use crate::ledger::intent::Abandon;
 use crate::ledger::record::Head;
@@ -18,8 +20,34 @@ pub struct WriterStatus {
     loose: Mutex<Vec<Loose>>,
     wake: Notify,
     is_stopping: AtomicBool,
+    /// The place of the head, for whoever waits for it.
+    place: watch::Sender<u64>,
     commits: AtomicU64,
     records: AtomicU64,
+    certificates: AtomicU64,
+    doubts: AtomicU64,
+}
+
+/// What was written since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Transactions with records in them.
+    pub commits: u64,
+    /// Records, without those with which the chain was taken.
+    pub records: u64,
+    /// Certificates in them.
+    pub certificates: u64,
+    /// Intents that were put in doubt, those that were found at the start among them.
+    pub doubts: u64,
+}
+
+/// How far the chain has grown since it was sealed; since the start where it has not been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsealed {
+    /// Records that no seal of this process vouches for.
+    pub records: u64,
+    /// Since the last seal.
+    pub age: Duration,
 }
 
 /// An intent that nobody will settle.
@@ -42,21 +70,28 @@ pub(super) enum End {
 struct State {
     trouble: Option<String>,
     head: Head,
+    /// The time of the last record, in milliseconds since 1970.
+    at: i64,
+    /// Up to where the chain is sealed, and since when.
+    sealed: Option<(u64, Instant)>,
     /// Since when the database has been writing.
     writing: Option<Instant>,
 }
 
 impl WriterStatus {
     pub(super) fn new(patience: Duration) -> Self {
-        let state = State { trouble: None, head: Head::EMPTY, writing: None };
+        let state = State { trouble: None, head: Head::EMPTY, at: i64::MIN, sealed: None, writing: None };
         Self {
             patience,
             state: Mutex::new(state),
             loose: Mutex::default(),
             wake: Notify::new(),
             is_stopping: AtomicBool::new(false),
+            place: watch::Sender::new(0),
             commits: AtomicU64::new(0),
             records: AtomicU64::new(0),
+            certificates: AtomicU64::new(0),
+            doubts: AtomicU64::new(0),
         }
     }
 
@@ -77,10 +112,43 @@ impl WriterStatus {
         self.state().head
     }
 
-    /// Commits, and the records in them, since the start.
+    /// The end of the chain, and the time of whoever vouches for it now, in milliseconds since 1970: no earlier than that of the
+    /// last record, whatever the clock says.
     #[must_use]
-    pub fn written(&self) -> (u64, u64) {
-        (self.commits.load(Ordering::Relaxed), self.records.load(Ordering::Relaxed))
+    pub fn head_at(&self, now: NumericDate) -> (Head, i64) {
+        let state = self.state();
+        (state.head, state.at.max(now.millis()))
+    }
+
+    /// Waits until the chain has come to a place.
+    pub async fn reaches(&self, seq: u64) {
+        // The sender lives as long as this.
+        let _ = self.place.subscribe().wait_for(|place| *place >= seq).await;
+    }
+
+    /// The chain is sealed up to there.
+    pub fn is_sealed(&self, head: Head) {
+        self.state().sealed = Some((head.seq, Instant::now()));
+    }
+
+    /// How far it has grown since.
+    #[must_use]
+    pub fn unsealed(&self) -> Unsealed {
+        let state = self.state();
+        let (seq, since) = state.sealed.unwrap_or((state.head.seq, Instant::now()));
+        Unsealed { records: state.head.seq.saturating_sub(seq), age: since.elapsed() }
+    }
+
+    /// What was written since the start.
+    #[must_use]
+    pub fn written(&self) -> Tally {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Tally {
+            commits: count(&self.commits),
+            records: count(&self.records),
+            certificates: count(&self.certificates),
+            doubts: count(&self.doubts),
+        }
     }
 
     /// Fails where nothing can be written, so that nobody waits for it.
@@ -88,10 +156,14 @@ impl WriterStatus {
         self.trouble().map_or(Ok(()), |trouble| Err(LedgerError::new(trouble)))
     }
 
-    pub(super) fn is_up(&self, head: Head) {
+    pub(super) fn is_up(&self, chain: &Chain) {
         let mut state = self.state();
         state.trouble = None;
-        state.head = head;
+        (state.head, state.at) = (chain.head, chain.at);
+        // What an earlier process wrote is what it sealed at its end, or is sealed with what comes first.
+        state.sealed.get_or_insert((chain.head.seq, Instant::now()));
+        drop(state);
+        self.place.send_replace(chain.head.seq);
     }
 
     pub(super) fn is_down(&self, trouble: &str) {
@@ -102,10 +174,16 @@ impl WriterStatus {
         self.state().writing = Some(Instant::now());
     }
 
-    pub(super) fn ends(&self, records: usize) {
-        self.state().writing = None;
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.records.fetch_add(records as u64, Ordering::Relaxed);
+    /// Says how long it took.
+    pub(super) fn ends(&self) -> Duration {
+        self.state().writing.take().map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    pub(super) fn count(&self, tally: Tally) {
+        self.commits.fetch_add(tally.commits, Ordering::Relaxed);
+        self.records.fetch_add(tally.records, Ordering::Relaxed);
+        self.certificates.fetch_add(tally.certificates, Ordering::Relaxed);
+        self.doubts.fetch_add(tally.doubts, Ordering::Relaxed);
     }
 
     pub(super) fn stop(&self) {

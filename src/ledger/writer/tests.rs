@@ -5,9 +5,10 @@ use super::*;
 use crate::domain::time::FixedClock;
 use crate::domain::{Algorithm, CallerId, Country, Digest, Kid, NumericDate};
 use crate::ledger::intent::OpenIntent;
+use crate::ledger::record::Record;
 use crate::ledger::store::sqlite::SqliteStore;
-use crate::ledger::store::{ChainState, StoreFuture};
-use crate::ledger::{Group, intent::Abandon};
+use crate::ledger::store::{ChainState, Lease, StoreFuture};
+use crate::ledger::{Group, Ledger, LedgerKeys, RecordedLedger, intent::Abandon};
 
 /// A store that fails when it is told to.
 #[derive(Debug)]
@@ -153,7 +154,7 @@ async fn what_comes_at_the_same_time_is_written_in_few_commits_and_in_one_chain(
         settle(&writer, intent).await.unwrap()
     }));
     all.await;
-    let (commits, records) = writer.status().written();
+    let Tally { commits, records, .. } = writer.status().written();
     assert!(records >= 200 && commits < 100, "{records} records in {commits} commits");
     task.end().await;
     let bodies = chain(&store).await;
@@ -356,4 +357,81 @@ async fn under_failures_at_random_every_write_is_answered_and_the_chain_holds() 
         })
         .sum();
     assert_eq!(intents, ends);
+}
+
+/// A clock that a test sets.
+#[derive(Debug)]
+struct HandClock(std::sync::atomic::AtomicI64);
+
+impl Clock for HandClock {
+    fn now(&self) -> NumericDate {
+        NumericDate::from_seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The times of the chain's records, in seconds.
+async fn times(store: &Flaky) -> Vec<i64> {
+    let chain = store.chains().await.unwrap().remove(0).chain;
+    let rows = store.rows(chain, 0, usize::MAX).await.unwrap();
+    rows.into_iter().map(|row| Record::from_cbor(&row.record.unwrap()).unwrap().at / 1_000).collect()
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_takes_no_record_before_another_after_a_restart_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Flaky::in_folder(&folder).await;
+    let clock = Arc::new(HandClock(1_000.into()));
+    for (second, expected) in [(1_000, 1_000), (400, 1_000), (1_200, 1_200)] {
+        clock.0.store(second, Ordering::SeqCst);
+        let settings = WriterSettings { instance: "north".to_owned(), patience: LEASE, keys: vec![Octets([1; 4])], audit: None };
+        let started = ChainWriter::start(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&clock) as Arc<dyn Clock>, settings);
+        let (writer, task) = started.await.unwrap();
+        let intent = intend(&writer).await.unwrap();
+        clock.0.fetch_sub(100, Ordering::SeqCst);
+        assert_eq!(writer.status().head_at(clock.now()).1, expected * 1_000);
+        settle(&writer, intent).await.unwrap();
+        task.end().await;
+    }
+    let times = times(&store).await;
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!((times[0], *times.last().unwrap()), (1_000, 1_200));
+}
+
+#[tokio::test]
+async fn what_was_written_is_counted_and_what_is_not_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Flaky::in_folder(&folder).await;
+    let (writer, task) = start(&store).await;
+    let status = Arc::clone(writer.status());
+    assert_eq!(status.unsealed().records, 0);
+    std::mem::forget(intend(&writer).await.unwrap());
+    settle(&writer, intend(&writer).await.unwrap()).await.unwrap();
+    let Tally { commits, records, certificates, doubts } = status.written();
+    assert_eq!((commits, records, certificates, doubts), (3, 3, 0, 0));
+    assert_eq!(status.unsealed().records, 3);
+    status.is_sealed(status.head());
+    assert_eq!(status.unsealed().records, 0);
+    status.reaches(4).await;
+    let further = tokio::time::timeout(Duration::from_millis(20), status.reaches(5));
+    assert!(further.await.is_err(), "the chain has 4 records");
+    task.task.abort();
+    let (writer, task) = start(&store).await;
+    assert_eq!(writer.status().written().doubts, 1);
+    task.end().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_is_in_trouble_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Flaky::in_folder(&folder).await;
+    let (writer, task) = start(&store).await;
+    let keys = LedgerKeys::parse(&"1".repeat(64)).unwrap();
+    let ledger = RecordedLedger::resume(&*store, writer.clone(), keys, clock(), None).await.unwrap();
+    assert_eq!(ledger.trouble(), None);
+    store.failing.store(2, Ordering::SeqCst);
+    intend(&writer).await.unwrap_err();
+    assert!(ledger.trouble().unwrap().to_string().contains("out of order"));
+    is_up_again(&writer).await;
+    assert_eq!(ledger.trouble(), None);
+    task.end().await;
 }

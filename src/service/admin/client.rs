@@ -24,6 +24,15 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct AdminClient(admin_client::AdminClient<Channel>, Channel);
 
+/// How the tokens of a service are.
+#[derive(Clone, Debug)]
+pub struct TokensAnswer {
+    /// Each, with the number of items on their way to it.
+    pub tokens: Vec<(TokenStatus, u64)>,
+    /// Why nothing is signed, whatever they do.
+    pub standstill: Option<String>,
+}
+
 /// Why the service cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
@@ -100,13 +109,14 @@ impl AdminClient {
         AuditorClient::over(self.1.clone())
     }
 
-    /// How each token is, with the number of items on their way to it.
+    /// How each token is, and whether anything is signed at all.
     ///
     /// # Errors
     /// [`AdminError::Call`].
-    pub async fn tokens(&mut self) -> Result<Vec<(TokenStatus, u64)>, AdminError> {
+    pub async fn tokens(&mut self) -> Result<TokensAnswer, AdminError> {
         let answer = self.0.list_tokens(within(TIMEOUT, v1::ListTokensRequest {})).await.map_err(AdminError::call)?;
-        Ok(answer.into_inner().tokens.into_iter().map(token_status).collect())
+        let v1::ListTokensResponse { tokens, standstill } = answer.into_inner();
+        Ok(TokensAnswer { tokens: tokens.into_iter().map(token_status).collect(), standstill })
     }
 
     /// Lets a token's workers log in again; whether a latch was on.

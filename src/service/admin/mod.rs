@@ -25,10 +25,10 @@ use super::auditor::{Auditing, AuditorServer, AuditorService};
 use super::monitoring::CallLayer;
 use super::proto::v1;
 use super::proto::v1::admin_server::{self, AdminServer};
-use crate::sign::{ClockGuard, ClockStatus, Station};
+use crate::sign::{ClockGuard, ClockStatus, Signer, Station};
 use crate::token::{SupervisedToken, TokenStatus, WorkerStatus};
 
-pub use client::{AdminClient, AdminError};
+pub use client::{AdminClient, AdminError, TokensAnswer};
 
 /// A token as officers see it: itself, and the work that is on its way to it.
 #[derive(Clone, Debug)]
@@ -84,18 +84,18 @@ impl Drop for SocketFile {
 }
 
 /// The same calls for the network, behind the guard: a role is asked for there.
-pub(super) fn service(tokens: Vec<AdminToken>, clock_guard: Option<Arc<ClockGuard>>) -> AdminServer<AdminService> {
-    AdminServer::new(AdminService { tokens, clock_guard })
+pub(super) fn service(service: AdminService) -> AdminServer<AdminService> {
+    AdminServer::new(service)
 }
 
 /// Serves until `shutdown` is ready.
 pub(super) async fn run(
     socket: AdminSocket,
-    (tokens, clock_guard, auditing): (Vec<AdminToken>, Option<Arc<ClockGuard>>, Option<Arc<Auditing>>),
+    (service, auditing): (AdminService, Option<Arc<Auditing>>),
     shutdown: impl Future<Output = ()>,
 ) {
     let AdminSocket { listener, file } = socket;
-    let service = AdminServer::with_interceptor(AdminService { tokens, clock_guard }, admit);
+    let service = AdminServer::with_interceptor(service, admit);
     let auditor = AuditorServer::with_interceptor(AuditorService::new(auditing), admit);
     let incoming = UnixListenerStream::new(listener);
     let server = Server::builder().layer(CallLayer::new()).add_service(service).add_service(auditor);
@@ -121,8 +121,12 @@ fn admit(request: Request<()>) -> Result<Request<()>, Status> {
 /// Serves `sceau.v1.Admin`.
 #[derive(Clone, Debug)]
 pub(super) struct AdminService {
-    tokens: Vec<AdminToken>,
-    clock_guard: Option<Arc<ClockGuard>>,
+    /// The tokens.
+    pub(super) tokens: Vec<AdminToken>,
+    /// What watches the clock.
+    pub(super) clock_guard: Option<Arc<ClockGuard>>,
+    /// Knows whether anything is signed at all.
+    pub(super) signer: Arc<Signer>,
 }
 
 impl AdminService {
@@ -148,7 +152,8 @@ async fn accept(guard: &Arc<ClockGuard>) -> io::Result<ClockStatus> {
 impl admin_server::Admin for AdminService {
     async fn list_tokens(&self, _request: Request<v1::ListTokensRequest>) -> Result<Response<v1::ListTokensResponse>, Status> {
         let tokens = self.tokens.iter().map(|token| token_status(token.token.status(), token.station.outstanding()));
-        Ok(Response::new(v1::ListTokensResponse { tokens: tokens.collect() }))
+        let standstill = self.signer.standstill().map(|standstill| standstill.reason);
+        Ok(Response::new(v1::ListTokensResponse { tokens: tokens.collect(), standstill }))
     }
 
     async fn unlatch_token(

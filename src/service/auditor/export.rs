@@ -44,7 +44,7 @@ pub(super) async fn send(auditing: &Auditing, key: &AuditKey, pieces: &mpsc::Sen
             hand_over(std::mem::take(export.out()), pieces).await?;
         }
     }
-    let unsigned = export.end(auditing.clock.now().millis());
+    let unsigned = export.end(auditing.writer.status().head_at(auditing.clock.now()).1);
     let signature = key.sign(unsigned.digest()).await.map_err(|error| Broken::Failed(Status::unavailable(error.to_string())))?;
     hand_over(unsigned.finish(key.fingerprint(), signature.into_bytes())?, pieces).await
 }

@@ -2,6 +2,7 @@
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
+use crate::ledger::writer::COMMIT_SECONDS;
 use crate::sign::stage::STAGE_SECONDS;
 
 /// One metric.
@@ -61,6 +62,17 @@ pub(super) const CLIENT_CRL_NOT_AFTER: &str = "sceau_client_crl_not_after_timest
 pub(super) const CLIENT_CRL_REMAINING: &str = "sceau_client_crl_remaining_seconds";
 pub(super) const PROFILE_READY: &str = "sceau_profile_ready";
 pub(super) const CLOCK_STOPPED: &str = "sceau_clock_stopped";
+pub(super) const LEDGER_TROUBLE: &str = "sceau_ledger_trouble";
+pub(super) const LEDGER_RECORDS: &str = "sceau_ledger_records_total";
+pub(super) const LEDGER_CERTIFICATES: &str = "sceau_ledger_certificates_total";
+pub(super) const LEDGER_DOUBTS: &str = "sceau_ledger_doubts_total";
+pub(super) const LEDGER_HEAD: &str = "sceau_ledger_head";
+pub(super) const LEDGER_UNSEALED: &str = "sceau_ledger_unsealed_records";
+pub(super) const LEDGER_SEAL_AGE: &str = "sceau_ledger_seal_age_seconds";
+pub(super) const LEDGER_INDEX_LAG: &str = "sceau_ledger_index_lag_records";
+pub(super) const LEDGER_KEPT_ITEMS: &str = "sceau_ledger_kept_items";
+pub(super) const LEDGER_CLAIMED_ITEMS: &str = "sceau_ledger_claimed_items";
+pub(super) const LEDGER_FILE_BYTES: &str = "sceau_ledger_file_bytes";
 pub(super) const BUILD_INFO: &str = "sceau_build_info";
 
 /// From a tenth of a millisecond, less than which no stage with a signature takes, to the longest that a batch may take.
@@ -130,7 +142,7 @@ pub const CATALOGUE: &[Metric] = &[
         SECONDS,
         "Time in a stage. queue: a batch waits for its place; the others are of a slice of 64 items or fewer. prepare: validated and \
          encoded, in one pass over each item; token: signed; finish: signatures verified and certificates put together, in one pass; ledger: \
-         claimed, or kept for retries; prepare and finish with the wait for a thread",
+         claimed, an intent to sign put on record, or an outcome; prepare and finish with the wait for a thread",
     ),
     counter(CALLS, Unit::Count, &["rpc", "code"], "Calls that have ended, by gRPC code; CANCELLED where the caller has gone"),
     histogram(
@@ -201,6 +213,60 @@ pub const CATALOGUE: &[Metric] = &[
         "1 where a certificate of that type can be signed now, else 0; of the types for which the profile has DSCs",
     ),
     gauge(CLOCK_STOPPED, Unit::Count, &[], "1 where the clock has jumped and nothing is signed until an operator agrees, else 0"),
+    gauge(
+        LEDGER_TROUBLE,
+        Unit::Count,
+        &[],
+        "1 where the ledger cannot be written and nothing is signed until it can, else 0; absent where nothing is put on record, as are \
+         the others of the ledger",
+    ),
+    histogram(
+        COMMIT_SECONDS,
+        Unit::Seconds,
+        &[],
+        SECONDS,
+        "Time that the database takes to make records durable; several calls' at once",
+    ),
+    counter(
+        LEDGER_RECORDS,
+        Unit::Count,
+        &[],
+        "Records that were written; a group of certificates has two, an intent and an outcome",
+    ),
+    counter(LEDGER_CERTIFICATES, Unit::Count, &[], "Certificates that were put on record"),
+    counter(
+        LEDGER_DOUBTS,
+        Unit::Count,
+        &[],
+        "Intents of which nobody knows what became, since the start and found at it: a process died, or the database failed in between",
+    ),
+    gauge(LEDGER_HEAD, Unit::Count, &[], "The place of the last record in this signer's chain"),
+    gauge(
+        LEDGER_UNSEALED,
+        Unit::Count,
+        &[],
+        "Records that no seal of the audit key vouches for, of those since the start; absent without an audit key",
+    ),
+    gauge(
+        LEDGER_SEAL_AGE,
+        Unit::Seconds,
+        &[],
+        "Time since the last seal, or since the start; a chain that does not grow is not sealed",
+    ),
+    gauge(
+        LEDGER_INDEX_LAG,
+        Unit::Count,
+        &[],
+        "Records at the end of the chain that are not indexed; questions look through them one by one. Some thousand are usual",
+    ),
+    gauge(LEDGER_KEPT_ITEMS, Unit::Count, &[], "Items that this process keeps for retries; absent where the database does"),
+    gauge(
+        LEDGER_CLAIMED_ITEMS,
+        Unit::Count,
+        &[],
+        "Items that are claimed and not yet kept or free; absent where the database has them",
+    ),
+    gauge(LEDGER_FILE_BYTES, Unit::Bytes, &[], "Size of the SQLite file and its write-ahead log; absent with PostgreSQL"),
     gauge(BUILD_INFO, Unit::Count, &["version"], "1; the version is in its label"),
 ];
 

@@ -12,6 +12,7 @@ use super::catalogue::{
     TLS_REMAINING, TOKEN_BAD_SIGNATURES, TOKEN_LATCHED, TOKEN_OUTSTANDING, TOKEN_READY, TOKEN_RESTARTS, TOKEN_SESSIONS,
     TOKEN_SESSIONS_BUSY, TOKEN_SIGNATURE_SECONDS, TOKEN_SIGNATURES, TOKEN_STOPPED_KEYS, TOKEN_WORKERS,
 };
+use super::ledger::WatchedLedger;
 use crate::domain::{CertificateType, Lane, NumericDate};
 use crate::service::Live;
 use crate::service::admin::AdminToken;
@@ -29,6 +30,8 @@ pub struct Sources {
     pub tokens: Vec<AdminToken>,
     /// The service's certificate; nothing in plain text.
     pub tls: Option<Arc<LiveTls>>,
+    /// What is put on record; nothing where nothing is.
+    pub ledger: Option<WatchedLedger>,
     /// Whether the service has been told to end: it is not ready from then on.
     pub ending: Arc<AtomicBool>,
 }
@@ -78,6 +81,7 @@ impl Gauges {
         self.refresh_tls(clock.now());
         self.refresh_dscs(clock.now());
         self.refresh_profiles();
+        self.sources.ledger.iter().for_each(WatchedLedger::refresh);
     }
 
     /// One gauge a type that a profile issues.
@@ -179,6 +183,6 @@ fn withdraw(kid: &str, profile: &str) {
     metrics.into_iter().for_each(|metric| gauge!(metric, &labels).set(f64::NAN));
 }
 
-const fn flag(is_so: bool) -> f64 {
+pub(super) const fn flag(is_so: bool) -> f64 {
     if is_so { 1.0 } else { 0.0 }
 }

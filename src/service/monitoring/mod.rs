@@ -7,6 +7,7 @@
 //! | `tally` | what became of items, and which calls were refused to their callers |
 //! | `lanes` | what waits and what is in work |
 //! | `gauges` | how tokens and DSCs are, read when somebody asks |
+//! | `ledger` | how the ledger is, likewise |
 //! | `http` | the listener: `/metrics`, `/livez`, `/readyz` |
 //! | `traces` | spans to an OpenTelemetry collector |
 
@@ -15,6 +16,7 @@ mod catalogue;
 mod gauges;
 mod http;
 mod lanes;
+mod ledger;
 mod request_id;
 mod rpc;
 mod tally;
@@ -23,6 +25,7 @@ mod traces;
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use gauges::Sources;
 pub use http::{Monitoring, MonitoringError, Watched};
+pub use ledger::WatchedLedger;
 pub use traces::{Traces, TracesError};
 
 pub(super) use call::{CallLayer, chunk, note_batch};

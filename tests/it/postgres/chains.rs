@@ -7,6 +7,7 @@ use sceau::domain::Octets;
 use sceau::ledger::record::{Body, Head, Outcome};
 use sceau::ledger::store::postgres::PostgresStore;
 use sceau::ledger::store::{Append, Store, StoreError, Wanted};
+use sceau::ledger::writer::Tally;
 
 use super::replica::{Start, chain, doubts, kinds};
 use super::server::Server;
@@ -45,7 +46,7 @@ async fn what_comes_at_the_same_time_is_written_in_few_commits_and_in_one_chain(
         replica.sign(ticket, number as u64).await.unwrap();
     };
     join_all((0..100).map(sign)).await;
-    let (commits, records) = replica.ledger.status().written();
+    let Tally { commits, records, .. } = replica.ledger.status().written();
     assert!(records >= 200 && commits < 150, "{records} records in {commits} commits");
     replica.end().await;
     let bodies = chain(database.url(), "north").await;

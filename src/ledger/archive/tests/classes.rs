@@ -192,6 +192,18 @@ fn a_seal_is_of_what_stands_there_before_it_and_not_older_than_the_one_before() 
 }
 
 #[test]
+fn a_record_is_not_older_than_the_one_before() {
+    let auditor = Auditor::new();
+    let found_with = |at| {
+        let mut north = chain("north", &auditor, 3);
+        north.write_at(Body::Doubt { intents: Vec::new() }, Vec::new(), at);
+        found(&audit(&lines(&[&north], &auditor), &auditor, Expectations::default()))
+    };
+    assert_eq!(found_with(START + 2_000), [""; 0]);
+    assert!(found_with(START)[0].contains("contradiction: the record says that it is older than the one before it"));
+}
+
+#[test]
 fn very_many_findings_are_counted_and_the_first_are_listed() {
     let auditor = Auditor::new();
     let mut lines = lines(&[&chain("north", &auditor, 3)], &auditor);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::claims::Claims;
+use super::claims::{Claims, Held};
 use super::{Claim, InWork, InvalidKept, ItemKey, Kept, Release, Ticket};
 use crate::domain::{Clock, NumericDate, Octets};
 use crate::ledger::store::{FoundItem, ItemClaim, ItemStore, StoreError, WantedItems};
@@ -93,6 +93,10 @@ impl Claims for SharedClaims {
         let ended: Vec<ItemClaim> = signed.into_iter().map(redeem).collect();
         self.shared.waiting.end(&ended);
         ended.iter().map(|_| Ok(())).collect()
+    }
+
+    fn held(&self) -> Option<Held> {
+        None
     }
 }
 

@@ -110,15 +110,18 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn take<'s>(&'s self, Wanted { instance, .. }: Wanted<'s>) -> StoreFuture<'s, Taken> {
         Box::pin(self.writing(async move |connection| {
+            // The end of a transaction of its own would go unheard, and with it that there is no room.
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(of_sqlx)?;
             let add = "INSERT INTO chain (instance, seq, link, settled, fence) VALUES (?, 0, ?, 0, 0) ON CONFLICT DO NOTHING";
             sqlx::query(add)
                 .bind(instance)
                 .bind(Head::EMPTY.link.0.as_slice())
-                .execute(&mut *connection)
+                .execute(&mut *transaction)
                 .await
                 .map_err(of_sqlx)?;
             let take = "UPDATE chain SET fence = fence + 1 WHERE instance = ? RETURNING id, seq, link, settled, fence";
-            let row = sqlx::query(take).bind(instance).fetch_one(connection).await.map_err(of_sqlx)?;
+            let row = sqlx::query(take).bind(instance).fetch_one(&mut *transaction).await.map_err(of_sqlx)?;
+            transaction.commit().await.map_err(of_sqlx)?;
             let lease = Lease { chain: column(&row, 0)?, instance: instance.to_owned(), fence: column(&row, 4)? };
             Ok(Taken { lease, head: head(&row, 1)?, settled: place(&row, 3)? })
         }))
