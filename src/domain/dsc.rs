@@ -133,11 +133,13 @@ pub enum PublicKey {
     },
 }
 
-const ID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const PRIME256V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+pub(crate) const ID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(crate) const PRIME256V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(crate) const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(crate) const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const MIN_RSA_BITS: usize = 2048;
+/// The longest RSA key that a DSC should have (certificate governance); a verifier takes longer ones.
+pub(crate) const MAX_RSA_BITS: usize = 3072;
 
 impl PublicKey {
     /// The key in a certificate.
@@ -199,7 +201,7 @@ impl fmt::Debug for PublicKey {
 }
 
 /// The modulus of `RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }`.
-fn rsa_modulus(der: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn rsa_modulus(der: &[u8]) -> Option<Vec<u8>> {
     let integers: Vec<Uint> = Vec::from_der(der).ok()?;
     match integers.as_slice() {
         [modulus, _exponent] => Some(modulus.as_bytes().to_vec()),
@@ -225,19 +227,26 @@ impl CertificateTypes {
 
     /// The types whose object identifiers are among the given ones; any, where none is.
     fn from_oids(oids: &[ObjectIdentifier]) -> Self {
-        let has = |number: u8| {
-            let arcs = [format!("1.3.6.1.4.1.1847.2021.1.{number}"), format!("1.3.6.1.4.1.0.1847.2021.1.{number}")];
-            oids.iter().any(|oid| arcs.iter().any(|arc| oid.to_string() == *arc))
-        };
-        let types = Self { test: has(1), vaccination: has(2), recovery: has(3) };
+        let types: Self =
+            CertificateType::ALL.into_iter().filter(|kind| oids.iter().any(|oid| Self::names(*kind, oid))).collect();
         if types.vaccination || types.test || types.recovery { types } else { Self::ANY }
     }
 
-    fn from_certificate(certificate: &Certificate) -> Self {
+    /// Whether an object identifier is one of a type's.
+    pub(crate) fn names(kind: CertificateType, oid: &ObjectIdentifier) -> bool {
+        usages(kind).contains(oid)
+    }
+
+    pub(crate) fn from_certificate(certificate: &Certificate) -> Self {
         match certificate.tbs_certificate().get_extension::<ExtendedKeyUsage>() {
             Ok(Some((_, usage))) => Self::from_oids(&usage.0),
             _ => Self::ANY,
         }
+    }
+
+    /// The object identifiers that say so in a certificate, in their present form; none of them, where any type may be signed.
+    pub(crate) fn extended_key_usages(self) -> Vec<ObjectIdentifier> {
+        if self == Self::ANY { Vec::new() } else { self.iter().map(|kind| usages(kind)[0]).collect() }
     }
 
     /// Whether a type may be signed.
@@ -266,6 +275,16 @@ impl CertificateTypes {
     }
 }
 
+/// The object identifiers of a type: the present one, then the early one.
+const fn usages(kind: CertificateType) -> [ObjectIdentifier; 2] {
+    let [present, early] = match kind {
+        CertificateType::Test => ["1.3.6.1.4.1.1847.2021.1.1", "1.3.6.1.4.1.0.1847.2021.1.1"],
+        CertificateType::Vaccination => ["1.3.6.1.4.1.1847.2021.1.2", "1.3.6.1.4.1.0.1847.2021.1.2"],
+        CertificateType::Recovery => ["1.3.6.1.4.1.1847.2021.1.3", "1.3.6.1.4.1.0.1847.2021.1.3"],
+    };
+    [ObjectIdentifier::new_unwrap(present), ObjectIdentifier::new_unwrap(early)]
+}
+
 impl FromIterator<CertificateType> for CertificateTypes {
     fn from_iter<T: IntoIterator<Item = CertificateType>>(kinds: T) -> Self {
         kinds.into_iter().fold(Self { vaccination: false, test: false, recovery: false }, |types, kind| match kind {
@@ -273,6 +292,17 @@ impl FromIterator<CertificateType> for CertificateTypes {
             CertificateType::Test => Self { test: true, ..types },
             CertificateType::Recovery => Self { recovery: true, ..types },
         })
+    }
+}
+
+/// `any`, or the types with commas between.
+impl fmt::Display for CertificateTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::ANY {
+            return f.write_str("any");
+        }
+        let names: Vec<String> = self.iter().map(|kind| kind.to_string()).collect();
+        f.write_str(&names.join(", "))
     }
 }
 
@@ -307,7 +337,7 @@ pub(crate) fn country(certificate: &Certificate) -> Option<Country> {
     name.value().parse().ok()
 }
 
-fn instant(time: x509_cert::time::Time) -> NumericDate {
+pub(crate) fn instant(time: x509_cert::time::Time) -> NumericDate {
     let seconds = time.to_unix_duration().as_secs();
     NumericDate::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

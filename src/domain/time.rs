@@ -40,11 +40,25 @@ impl NumericDate {
         Self(self.0.saturating_add(seconds))
     }
 
+    /// The instant so many years later on the calendar, in UTC (29 February becomes 28 where there is none); nothing past 9999.
+    #[must_use]
+    pub fn plus_years(self, years: i16) -> Option<Self> {
+        let there = Offset::UTC.to_datetime(jiff::Timestamp::from_second(self.0).ok()?);
+        let later = there.checked_add(jiff::Span::new().try_years(years).ok()?).ok()?;
+        Offset::UTC.to_timestamp(later).ok().map(|timestamp| Self(timestamp.as_second()))
+    }
+
     /// Reads an RFC 3339 text.
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let timestamp: jiff::Timestamp = text.parse().ok()?;
         Some(Self(timestamp.as_second()))
+    }
+
+    /// The calendar date of this instant in UTC; nothing past 9999.
+    #[must_use]
+    pub fn utc_date(self) -> Option<civil::Date> {
+        Some(Offset::UTC.to_datetime(jiff::Timestamp::from_second(self.0).ok()?).date())
     }
 
     /// The calendar date of this instant in the time zone farthest east (UTC+14): no place on earth is later.

@@ -10,6 +10,7 @@ mod cli;
 mod collector;
 mod config;
 mod contract;
+mod custody;
 mod failover;
 mod faults;
 mod faulty_token;

@@ -25,14 +25,14 @@ const NOW: NumericDate = NumericDate::from_seconds(1_600_000_000);
 const ALGORITHMS: [&SignatureAlgorithm; 2] = [&PKCS_ECDSA_P256_SHA256, &PKCS_RSA_SHA256];
 
 /// A country's upload key with its self-signed certificate, as `up.pem` and `up.key` in a folder of its own.
-struct Uploader {
+pub(crate) struct Uploader {
     home: TempDir,
-    certificate: UploadCertificate,
+    pub(crate) certificate: UploadCertificate,
     key: KeyPair,
 }
 
 impl Uploader {
-    fn new(country: &str, algorithm: &'static SignatureAlgorithm) -> Self {
+    pub(crate) fn new(country: &str, algorithm: &'static SignatureAlgorithm) -> Self {
         let (home, key) = (tempfile::tempdir().unwrap(), KeyPair::generate_for(algorithm).unwrap());
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CountryName, country);
@@ -43,21 +43,12 @@ impl Uploader {
         Self { home, certificate: UploadCertificate::from_der(certificate.der()).unwrap(), key }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    fn sign_digest(&self, digest: &Digest) -> Signature {
-        let digest = aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256).unwrap();
-        let pkcs8 = self.key.serialize_der();
-        Signature::new(if let Ok(key) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8) {
-            key.sign_digest(&digest).unwrap().as_ref().to_vec()
-        } else {
-            let key = RsaKeyPair::from_pkcs8(&pkcs8).unwrap();
-            let mut signature = vec![0; key.public_modulus_len()];
-            key.sign_digest(&RSA_PSS_SHA256, &digest, &mut signature).unwrap();
-            signature
-        })
+    pub(crate) fn sign_digest(&self, digest: &Digest) -> Signature {
+        sign_digest(&self.key, digest)
     }
 
     /// Writes a content as a signed message, in base64.
@@ -72,9 +63,23 @@ impl Uploader {
     }
 
     /// OpenSSL's `cms` in the folder of the key.
-    fn openssl(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn openssl(&self, arguments: &[&str]) -> Ran {
         run(Command::new("openssl").arg("cms").args(arguments).current_dir(self.home.path()))
     }
+}
+
+/// A signature as a token makes it: r‖s, or RSASSA-PSS.
+pub(crate) fn sign_digest(key: &KeyPair, digest: &Digest) -> Signature {
+    let digest = aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256).unwrap();
+    let pkcs8 = key.serialize_der();
+    Signature::new(if let Ok(key) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8) {
+        key.sign_digest(&digest).unwrap().as_ref().to_vec()
+    } else {
+        let key = RsaKeyPair::from_pkcs8(&pkcs8).unwrap();
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign_digest(&RSA_PSS_SHA256, &digest, &mut signature).unwrap();
+        signature
+    })
 }
 
 /// What is published with one entry each, as certificates are to be: 428, with the line of each.
@@ -119,7 +124,7 @@ fn the_worked_example_has_its_published_hashes() {
 }
 
 /// Python with what the independent readers need; nothing where there is none, which `tests/run` sees to.
-fn python() -> Option<Command> {
+pub(crate) fn python() -> Option<Command> {
     let Some(python) = environment("SCEAU_PYTHON") else {
         assert!(environment("CI").is_none_or(|ci| ci != "true"), "SCEAU_PYTHON is not set; tests/run sets it");
         eprintln!("SCEAU_PYTHON is not set: this test CHECKS NOTHING; tests/run sets it");

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use super::trust::{self, UPLOAD};
+use super::trust;
+use crate::custody::trust_list::UPLOAD;
 use crate::encode::cms::UploadCertificate;
 use crate::encode::revocation::RevocationList;
 

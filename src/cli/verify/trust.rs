@@ -5,11 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 
-use crate::domain::pem::{self, from_base64};
+use crate::custody::trust_list::{self, DSC, Listed};
+use crate::domain::pem;
 use crate::domain::{Dsc, Kid, SignatureCheck};
 
 /// One certificate, ready to check signatures.
@@ -82,11 +80,6 @@ impl TrustList {
     }
 }
 
-/// The gateway's type of what signs health certificates.
-const DSC: &str = "DSC";
-/// The gateway's type of what signs uploads.
-pub(super) const UPLOAD: &str = "UPLOAD";
-
 /// The certificates of one file, counted from 1: each in DER, or with its own fault. Of the gateway's list, those of one type.
 pub(super) fn certificates(bytes: &[u8], gateway_type: &str) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
     if bytes.trim_ascii_start().starts_with(b"[") {
@@ -97,36 +90,19 @@ pub(super) fn certificates(bytes: &[u8], gateway_type: &str) -> anyhow::Result<V
     Ok(if pem.is_empty() { vec![(1, Ok(bytes.to_vec()))] } else { pem })
 }
 
-/// One entry of the gateway's `GET /trustList`; its other members are not needed.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    kid: String,
-    certificate_type: String,
-    raw_data: String,
-}
-
 fn from_gateway(json: &[u8], gateway_type: &str) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
-    let entries: Vec<serde_json::Value> = serde_json::from_slice(json).context("not the gateway's trust list")?;
-    let der = |(number, entry)| match serde_json::from_value::<Entry>(entry) {
-        Ok(entry) if entry.certificate_type == gateway_type => Some((number, entry.der())),
-        Ok(_) => None,
-        Err(error) => Some((number, Err(error.into()))),
+    let der = |(number, entry)| match entry {
+        Ok(Listed { certificate_type, der, .. }) => (certificate_type == gateway_type).then_some((number, Ok(der))),
+        Err(error) => Some((number, Err(anyhow::Error::from(error)))),
     };
-    Ok((1..).zip(entries).filter_map(der).collect())
-}
-
-impl Entry {
-    fn der(&self) -> anyhow::Result<Vec<u8>> {
-        let der = from_base64(&self.raw_data)?;
-        let kid = STANDARD.encode(Kid::of_der(&der).as_bytes());
-        ensure!(self.kid == kid, "the entry's kid {:?} is not its certificate's, {kid:?}", self.kid);
-        Ok(der)
-    }
+    Ok((1..).zip(trust_list::read(json)?).filter_map(der).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::super::tests::Issuer;
     use super::*;
     use crate::domain::pem::{BEGIN, END};

@@ -1,4 +1,4 @@
-//! SHA-256 and the signatures over it, as CMS names and writes them.
+//! SHA-256 and the signatures over it, as CMS names and writes them; a certificate request does the same.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
@@ -43,7 +43,7 @@ pub(super) fn is_sha_256(algorithm: &AlgorithmIdentifierOwned) -> bool {
 }
 
 /// What a token's signatures are called: ECDSA with SHA-256, or RSASSA-PSS as PS256 has it.
-pub(super) fn identifier(algorithm: Algorithm) -> AlgorithmIdentifierOwned {
+pub(crate) fn identifier(algorithm: Algorithm) -> AlgorithmIdentifierOwned {
     match algorithm {
         Algorithm::Es256 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
         Algorithm::Ps256 => {
@@ -53,10 +53,10 @@ pub(super) fn identifier(algorithm: Algorithm) -> AlgorithmIdentifierOwned {
     }
 }
 
-/// A COSE signature as CMS has it: r and s in DER (RFC 5753 section 2.1.1); an RSA one as it is.
+/// A COSE signature as CMS, X.509 and PKCS#10 have it: r and s in DER (RFC 5753 section 2.1.1); an RSA one as it is.
 ///
 /// Nothing, where an ECDSA signature is not of 64 bytes.
-pub(super) fn to_cms(algorithm: Algorithm, signature: &Signature) -> Option<Vec<u8>> {
+pub(crate) fn to_cms(algorithm: Algorithm, signature: &Signature) -> Option<Vec<u8>> {
     match algorithm {
         Algorithm::Ps256 => Some(signature.as_bytes().to_vec()),
         Algorithm::Es256 => {

@@ -121,6 +121,16 @@ impl SignedMessage {
     pub fn to_base64(&self) -> String {
         STANDARD.encode(&self.0)
     }
+
+    /// The same signature without its content, as the gateway's trust list has it beside the certificate that it is over.
+    ///
+    /// # Errors
+    /// [`DraftError::Form`], where it has no form in DER.
+    pub fn detached(&self) -> Result<Self, DraftError> {
+        let mut info = ContentInfo::from_der(&self.0)?;
+        info.content.encap_content_info.content = None;
+        Ok(Self(info.to_der()?))
+    }
 }
 
 /// Why no message is made.

@@ -9,7 +9,7 @@
 //! # Source
 //! RFC 5652; RFC 5754 (ECDSA, RSA with SHA-256); RFC 4056 (RSASSA-PSS); dgc-lib, SignedMessageBuilder and SignedMessageParser.
 
-mod algorithm;
+pub(crate) mod algorithm;
 mod asn1;
 mod draft;
 mod opened;
