@@ -10,7 +10,7 @@
 //! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; parsed, so valid by construction; no I/O |
 //! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; revocation lists and CMS; pure functions |
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
-//! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; exports, and their audit; the only room that names sqlx |
+//! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; exports, and their audit; pruning; the only room that names sqlx |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; what can be signed at a moment |
 //! | [`custody`] | the life of a DSC: the request to the CSCA, the check of what comes back, the upload and the trust list, the calendar; the CSCA of development; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
@@ -67,6 +67,10 @@
 //! - **No call waits for the files of the clock and of the day's counts,** and they outlive a loss of power. sign/clock_tests.rs,
 //!   sign/state_file.rs
 //! - **A clock that has jumped signs nothing until an operator agrees,** across restarts too. sign/clock_guard.rs
+//! - **What is forgotten is on record first,** and every digest stays; a pruning that was cut off is gone on with, and what else is
+//!   missing in its ranges is found. ledger/pruning/tests.rs, ledger/archive/tests/pruned.rs, tests/it/keeping.rs
+//! - **A chain that comes from elsewhere is checked link by link,** and goes only behind a beginning of its own; what is kept for
+//!   retries comes with the database. ledger/moving/tests.rs, tests/it/postgres
 //! - **Nothing is changed, left out, moved or added in an export without a finding,** by whoever has no audit key: each record
 //!   tried in each way. ledger/archive/tests/tampering.rs
 //! - **That the process lives is one thing, that a profile can sign another:** readiness comes from verified signatures.

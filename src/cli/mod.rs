@@ -25,6 +25,7 @@ mod rules;
 mod sample;
 mod serve;
 mod sign;
+mod stores;
 mod token;
 mod token_worker;
 mod verify;

@@ -5,21 +5,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 use super::ledger_keys;
-use crate::config::{Config, LedgerSettings, PostgresSettings, StoreSettings};
+use super::stores::Stores;
+use crate::config::{Config, LedgerSettings, StoreSettings};
 use crate::domain::Clock;
-use crate::ledger::index::{Enough, IndexStore, IndexTask, Indexer, Records};
-use crate::ledger::store::postgres::{PostgresStore, PostgresUrl};
-use crate::ledger::store::sqlite::SqliteStore;
-use crate::ledger::store::{ItemStore, Store};
+use crate::ledger::index::{Enough, IndexTask, Indexer, Records};
+use crate::ledger::pruning::{PruneTask, Pruner};
+use crate::ledger::store::Store;
 use crate::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
 use crate::ledger::{Ledger, MemoryLedger, RecordedLedger, SharedRetention};
 use crate::service::auditor::Auditing;
 use crate::service::monitoring::WatchedLedger;
 use crate::sign::AuditKey;
-use crate::token::pin::check_mode;
 
 /// How long a shutdown waits for the last seal and what is still to be written.
 const END: Duration = Duration::from_secs(15);
@@ -52,46 +50,29 @@ pub(crate) struct Recorded {
     task: WriterTask,
     chores: Vec<JoinHandle<()>>,
     index_task: IndexTask,
-}
-
-/// One database, by what it does.
-struct Stores {
-    store: Arc<dyn Store>,
-    index: Arc<dyn IndexStore>,
-    /// Where replicas share their claims.
-    items: Option<Arc<dyn ItemStore>>,
+    prune_task: PruneTask,
 }
 
 /// Opens what the configuration names, and begins to write.
 pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: Option<AuditKey>) -> anyhow::Result<OpenLedger> {
     let LedgerSettings { store, instance, key_file, max_commit, .. } = &config.ledger;
-    let (Stores { store, index, items }, has_ledger) = match store {
-        StoreSettings::Nowhere => {
-            tracing::warn!("certificates are signed OFF THE RECORD: ledger.store is none_at_own_risk");
-            let ledger = config.retries.map(|retention| Arc::new(MemoryLedger::new(retention)) as Arc<dyn Ledger>);
-            return Ok(OpenLedger { ledger, recorded: None, auditing: None });
-        }
-        StoreSettings::Sqlite(path) => {
-            let has_ledger = path.exists();
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot make the ledger's folder {}", folder.display()))?;
-            }
-            let store = SqliteStore::open(path).await.with_context(|| format!("the ledger {}", path.display()))?;
-            let store = Arc::new(store);
-            (Stores { store: Arc::clone(&store) as _, index: store, items: None }, has_ledger)
-        }
-        StoreSettings::Postgres(settings) => {
+    let has_ledger = match store {
+        StoreSettings::Sqlite(path) => path.exists(),
+        StoreSettings::Postgres(_) => {
             // Its keys are all replicas': none makes its own.
             anyhow::ensure!(
                 key_file.exists(),
                 "the ledger's keys {} are not there; all signers of the database have the same: `openssl rand -hex 32` makes one",
                 key_file.display()
             );
-            let store = PostgresStore::connect(url_of(settings)?).await;
-            let store = Arc::new(store.with_context(|| format!("the ledger {}", settings.url))?);
-            (Stores { store: Arc::clone(&store) as _, index: Arc::clone(&store) as _, items: Some(store) }, true)
+            true
         }
+        StoreSettings::Nowhere => false,
+    };
+    let Some(Stores { store, index, pruning, items }) = Stores::open(store).await? else {
+        tracing::warn!("certificates are signed OFF THE RECORD: ledger.store is none_at_own_risk");
+        let ledger = config.retries.map(|retention| Arc::new(MemoryLedger::new(retention)) as Arc<dyn Ledger>);
+        return Ok(OpenLedger { ledger, recorded: None, auditing: None });
     };
     let keys = ledger_keys::load_or_make(key_file, has_ledger)?;
     let audit = audit.map(Arc::new);
@@ -120,6 +101,10 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
     }
     let indexer = Indexer::new(Arc::clone(&store), Arc::clone(&index), writer.chain(), Enough::default());
     let index_task = indexer.start().context("cannot start the thread that indexes the ledger")?;
+    let pruner = Pruner::new(Arc::clone(&store), Arc::clone(&index), pruning, writer.chain());
+    let keep = config.ledger.keep_after_expiry;
+    let prune_task = PruneTask::start(pruner, writer.clone(), Arc::clone(clock), keep);
+    let prune_task = prune_task.context("cannot start the thread that prunes the ledger")?;
     let auditing = Auditing {
         records: Records::new(store, index),
         keys,
@@ -131,17 +116,8 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
     let file = if let StoreSettings::Sqlite(path) = &config.ledger.store { Some(path.clone()) } else { None };
     let index = Arc::clone(index_task.progress());
     let watched = WatchedLedger { ledger: Arc::clone(&ledger), index, is_sealed: audit.is_some(), file };
-    let recorded = Recorded { writer, watched, audit, clock: Arc::clone(clock), task, chores, index_task };
+    let recorded = Recorded { writer, watched, audit, clock: Arc::clone(clock), task, chores, index_task, prune_task };
     Ok(OpenLedger { ledger: Some(ledger), recorded: Some(recorded), auditing: Some(Arc::new(auditing)) })
-}
-
-/// The URL of a database, with the password that stands in a file.
-pub(crate) fn url_of(PostgresSettings { url, password_file }: &PostgresSettings) -> anyhow::Result<PostgresUrl> {
-    let Some(file) = password_file else { return Ok(url.clone()) };
-    let context = || format!("ledger.password_file {}", file.display());
-    check_mode(file).map_err(anyhow::Error::msg).with_context(context)?;
-    let text = Zeroizing::new(std::fs::read_to_string(file).with_context(context)?);
-    Ok(url.clone().with_password(text.lines().next().unwrap_or_default()))
 }
 
 async fn forget(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
@@ -158,6 +134,7 @@ impl Recorded {
     pub(crate) async fn end(self) {
         self.chores.iter().for_each(JoinHandle::abort);
         self.index_task.stop();
+        self.prune_task.stop();
         let end = async {
             if let Some(key) = &self.audit
                 && let Err(error) = key.seal(&self.writer, &*self.clock).await

@@ -181,6 +181,7 @@ pub(super) struct LedgerSection {
     pub(super) instance: String,
     pub(super) key_file: Option<PathBuf>,
     pub(super) max_commit_ms: u64,
+    pub(super) keep_days_after_expiry: Option<u32>,
     pub(super) audit: Option<AuditSection>,
 }
 
@@ -194,6 +195,7 @@ impl Default for LedgerSection {
             instance: "sceau".to_owned(),
             key_file: None,
             max_commit_ms: 2_000,
+            keep_days_after_expiry: None,
             audit: None,
         }
     }

@@ -24,6 +24,8 @@ pub struct LedgerSettings {
     pub key_file: PathBuf,
     /// A commit that takes longer stops signing until it is done.
     pub max_commit: Duration,
+    /// How long records are kept when their certificates have expired; for ever where it is absent.
+    pub keep_after_expiry: Option<Duration>,
     /// What seals the chain; absent where nothing does.
     pub audit: Option<AuditSettings>,
 }
@@ -72,7 +74,8 @@ const LONGEST_INSTANCE: usize = 64;
 
 impl Check<'_> {
     pub(super) fn ledger(&mut self, section: LedgerSection, state_dir: &Path, tokens: &[TokenSpec]) -> LedgerSettings {
-        let LedgerSection { store, path, url, password_file, instance, key_file, max_commit_ms, audit } = section;
+        let LedgerSection { store, path, url, password_file, instance, key_file, max_commit_ms, keep_days_after_expiry, audit } =
+            section;
         let state_dir = self.dir().join(state_dir);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if instance.is_empty() || instance.len() > LONGEST_INSTANCE || !instance.bytes().all(is_plain) {
@@ -94,6 +97,7 @@ impl Check<'_> {
             instance,
             key_file: key_file.map_or_else(|| state_dir.join("ledger.keys"), |file| self.dir().join(file)),
             max_commit: Duration::from_millis(max_commit_ms),
+            keep_after_expiry: keep_days_after_expiry.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             audit,
         }
     }

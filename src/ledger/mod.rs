@@ -4,13 +4,16 @@
 //! Reading order: [`record`] (what stands on record, and in which form), [`merkle`], [`keys`] (the secrets under which what is
 //! nearly personal is hashed), [`retries`] (claims, and what is kept of an item), [`store`] (SQLite, PostgreSQL),
 //! [`writer`] (one writer a chain, group commit), [`index`] (what questions need, built behind it, and answers), [`recorded`]
-//! (the [`Ledger`] that puts them together), [`archive`] (chains as a file, and its audit).
+//! (the [`Ledger`] that puts them together), [`archive`] (chains as a file, and its audit), [`pruning`] (what is forgotten), [`moving`]
+//! (chains from elsewhere).
 
 pub mod archive;
 pub mod index;
 pub mod intent;
 pub mod keys;
 pub mod merkle;
+pub mod moving;
+pub mod pruning;
 pub mod record;
 pub mod recorded;
 pub mod retries;

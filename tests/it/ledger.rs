@@ -9,13 +9,13 @@ use crate::shared::processes::send;
 use crate::softhsm::{lines, samples};
 use crate::support::{Ran, dev_folder, edit, read_endpoint, run, sceau};
 
-struct Service {
+pub(crate) struct Service {
     child: Child,
     endpoint: String,
 }
 
 impl Service {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         let mut command = sceau();
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.join("sceau.toml"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
@@ -23,7 +23,7 @@ impl Service {
         Self { child, endpoint }
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         send("-TERM", self.child.id());
         assert!(self.child.wait().unwrap().success());
     }
@@ -33,7 +33,11 @@ impl Service {
         drop(self);
     }
 
-    fn sign(&self, input: &Path, output: &Path) {
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) fn sign(&self, input: &Path, output: &Path) {
         let ran = run(sceau().args(["sign", "--endpoint", &self.endpoint, "--in"]).arg(input).arg("--out").arg(output));
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     }
@@ -47,11 +51,11 @@ impl Drop for Service {
     }
 }
 
-fn find(dir: &Path, more: &[&str]) -> Ran {
+pub(crate) fn find(dir: &Path, more: &[&str]) -> Ran {
     run(sceau().args(["ledger", "find", "--config"]).arg(dir.join("sceau.toml")).args(more))
 }
 
-fn found(dir: &Path, more: &[&str]) -> Vec<Value> {
+pub(crate) fn found(dir: &Path, more: &[&str]) -> Vec<Value> {
     let ran = find(dir, &[&["--json", "--limit", "0"], more].concat());
     ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -17,6 +17,7 @@ mod faulty_token;
 mod full_disk;
 mod health;
 mod jwt;
+mod keeping;
 mod layering;
 mod ledger;
 mod life;

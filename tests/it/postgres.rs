@@ -2,8 +2,10 @@
 
 mod chains;
 mod claims;
+mod moving;
 mod outages;
 mod proxy;
+mod pruning;
 mod questions;
 mod release;
 mod replica;

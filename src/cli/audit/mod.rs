@@ -39,7 +39,7 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads the audit certificates of some files.
-fn trusted(files: &[PathBuf]) -> anyhow::Result<TrustedAuditors> {
+pub(crate) fn trusted(files: &[PathBuf]) -> anyhow::Result<TrustedAuditors> {
     let mut certificates = Vec::new();
     for file in files {
         let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;

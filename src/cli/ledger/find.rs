@@ -87,6 +87,7 @@ pub(super) fn run(args: &FindArgs) -> anyhow::Result<ExitCode> {
     let mut auditor = runtime.block_on(async { anyhow::Ok(args.place.place()?.connect().await?.auditor()) })?;
     if args.count {
         let tally = runtime.block_on(auditor.count(question))?;
+        tell_pruned(&runtime.block_on(auditor.show())?)?;
         return ndjson::on_stdout(|out| print_count(args, &tally, out));
     }
     let mut certificates = 0;
@@ -103,12 +104,20 @@ pub(super) fn run(args: &FindArgs) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::SUCCESS)
     });
     ended?;
+    tell_pruned(&runtime.block_on(auditor.show())?)?;
     if certificates == 0 {
         writeln!(io::stderr(), "sceau: nothing on record is like that")?;
     } else if certificates == args.limit {
         writeln!(io::stderr(), "sceau: there may be more: --limit {} was reached (0 is none)", args.limit)?;
     }
     Ok(exit(certificates))
+}
+
+/// Says what cannot be found any more, whatever was asked.
+fn tell_pruned(ledger: &v1::ShowLedgerResponse) -> io::Result<()> {
+    let Some(before) = ledger.chains.iter().filter_map(|chain| chain.pruned_before).max() else { return Ok(()) };
+    let before = NumericDate::from_seconds(before);
+    writeln!(io::stderr(), "sceau: the ledger was pruned: what expired before {before} is not found any more")
 }
 
 fn exit(certificates: u64) -> ExitCode {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use crate::cli::open_ledger::url_of;
+use crate::cli::stores::url_of;
 use crate::config::{Config, StoreSettings};
 use crate::ledger::store::postgres::PostgresStore;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use crate::cli::open_ledger::url_of;
+use crate::cli::stores::url_of;
 use crate::config::{Config, StoreSettings};
 use crate::domain::Octets;
 use crate::ledger::store::postgres::PostgresStore;

@@ -9,6 +9,7 @@ use super::runtime;
 use crate::cli::exit::SOME_REFUSED;
 use crate::cli::ndjson;
 use crate::cli::place::PlaceArgs;
+use crate::domain::NumericDate;
 
 /// Show the chains of the ledger, their ends, and whether it can be written.
 ///
@@ -33,7 +34,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         .block_on(async { args.place.place()?.connect().await?.auditor().show().await.map_err(anyhow::Error::from) })?;
     ndjson::on_stdout(|out| {
         if args.json {
-            let chain = |chain: &crate::service::proto::v1::Chain| json!({"instance": chain.instance, "seq": chain.seq, "link": hex::encode(&chain.link), "indexed": chain.indexed});
+            let chain = |chain: &crate::service::proto::v1::Chain| json!({"instance": chain.instance, "seq": chain.seq, "link": hex::encode(&chain.link), "indexed": chain.indexed, "pruned_before": chain.pruned_before.map(|before| NumericDate::from_seconds(before).to_string())});
             let chains: Vec<_> = ledger.chains.iter().map(chain).collect();
             writeln!(out, "{}", json!({"instance": ledger.instance, "trouble": ledger.trouble, "chains": chains}))?;
         } else {
@@ -47,6 +48,9 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
                     chain.seq.saturating_sub(chain.indexed)
                 )?;
                 writeln!(out, "  head     {}:{}:{}", chain.instance, chain.seq, hex::encode(&chain.link))?;
+                if let Some(before) = chain.pruned_before {
+                    writeln!(out, "  pruned   what expired before {}", NumericDate::from_seconds(before))?;
+                }
             }
             match &ledger.trouble {
                 Some(trouble) => writeln!(out, "it cannot be written: {trouble}")?,

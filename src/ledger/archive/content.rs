@@ -45,7 +45,7 @@ fn with_record(instance: &str, line: &RecordLine, record: Record) -> Checked {
     }
     let holds = match &line.detail {
         Some(detail) => record.has_detail(&detail.0),
-        None => has_any_detail(&record.body),
+        None => leaves_its_detail(&record.body),
     };
     if !holds {
         flaws.push(Flaw::Changed(Part::Detail));
@@ -53,7 +53,7 @@ fn with_record(instance: &str, line: &RecordLine, record: Record) -> Checked {
     Checked { record: Some(record), flaws }
 }
 
-/// Whether there is a detail that can be forgotten.
-const fn has_any_detail(body: &Body) -> bool {
-    matches!(body, Body::Intent(_) | Body::Outcome(_) | Body::Revocation(_))
+/// Whether there is a detail that can be forgotten while the record stays.
+const fn leaves_its_detail(body: &Body) -> bool {
+    matches!(body, Body::Outcome(_))
 }

@@ -45,6 +45,11 @@ impl Places {
         self.0.range(..=place).next_back().is_some_and(|(_, &end)| end >= place)
     }
 
+    /// Whether a place of a range is in it, both ends included.
+    pub(super) fn has_any_of(&self, from: u64, to: u64) -> bool {
+        from <= to && self.0.range(..=to).next_back().is_some_and(|(_, &end)| end >= from)
+    }
+
     /// Takes one place out, and says whether it was there.
     pub(super) fn take(&mut self, place: u64) -> bool {
         let was_there = self.contains(place);

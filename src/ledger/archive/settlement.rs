@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::finding::{Flaw, Part};
 use super::places::Places;
 use super::report::{DoubtfulIntent, MOST_DOUBTS_LISTED};
-use crate::ledger::record::{Body, Entry, Outcome, Record};
+use crate::ledger::record::{Body, Entry, Outcome, Pruning, Record};
 
 /// The intents of a chain, as far as it was read.
 #[derive(Clone, Debug, Default)]
@@ -43,34 +43,46 @@ impl Settlements {
             }
             Body::Outcome(outcome) => {
                 self.certificates += u64::from(outcome.signed);
-                match self.settle(outcome.intent, passed) {
+                match self.settle(outcome.intent, End::Outcome, passed) {
                     Ok(intent) => flaws.extend(intent.and_then(|intent| contradiction(&intent, outcome, detail))),
                     Err(flaw) => flaws.push(flaw),
                 }
             }
             Body::Doubt { intents } => {
                 for intent in intents {
-                    match self.settle(*intent, passed) {
+                    match self.settle(*intent, End::Doubt, passed) {
                         Ok(intent) => self.doubt(intent),
                         Err(flaw) => flaws.push(flaw),
                     }
                 }
             }
-            Body::Pruning(pruning) => {
-                for (from, to) in &pruning.ranges {
-                    self.unpruned.remove(*from, (*to).min(record.seq - 1));
-                }
-            }
+            Body::Pruning(pruning) => flaws.extend(self.prune(record, pruning, passed)),
             Body::Revocation(revocation) => self.revoked += u64::from(revocation.certificates),
             Body::Opened(_) | Body::Seal(_) => {}
         }
         flaws
     }
 
-    /// Ends an intent; gives it where it was there.
-    fn settle(&mut self, intent: u64, passed: &Places) -> Result<Option<DoubtfulIntent>, Flaw> {
+    /// What a pruning says was forgotten. Only an intent goes whole, and only one of which an outcome is there.
+    fn prune(&mut self, record: &Record, pruning: &Pruning, passed: &Places) -> Option<Flaw> {
+        let mut is_other = false;
+        for (from, to) in &pruning.ranges {
+            let to = (*to).min(record.seq - 1);
+            self.unpruned.remove(*from, to);
+            is_other |= self.unknown.has_any_of(*from, to);
+        }
+        if pruning.before > record.at.div_euclid(1_000) {
+            return Some(Flaw::Contradiction("it forgets what had not expired when it was written"));
+        }
+        let flaw = Flaw::Contradiction("a record is forgotten in its ranges that was no intent with an outcome");
+        (is_other && passed.is_empty()).then_some(flaw)
+    }
+
+    /// Ends an intent; gives it where it was there. One in doubt is never forgotten.
+    fn settle(&mut self, intent: u64, end: End, passed: &Places) -> Result<Option<DoubtfulIntent>, Flaw> {
         match self.open.remove(&intent) {
             Some(open) => Ok(Some(open)),
+            None if end == End::Doubt && self.unknown.contains(intent) => Ok(None),
             None if self.unknown.take(intent) || passed.contains(intent) => Ok(None),
             None => Err(Flaw::Unmatched { intent }),
         }
@@ -105,6 +117,13 @@ impl Settlements {
     pub(super) fn open(&self) -> u64 {
         self.open.len() as u64
     }
+}
+
+/// What ends an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Outcome,
+    Doubt,
 }
 
 /// Whether an outcome is one of its intent.

@@ -4,6 +4,7 @@ mod classes;
 mod form;
 mod older;
 mod proofs;
+mod pruned;
 mod tampering;
 
 use std::sync::Arc;
@@ -156,9 +157,15 @@ impl Chain {
     /// Forgets what is between two places, and says so.
     fn prune(&mut self, from: u64, to: u64) {
         self.write(Body::Pruning(Pruning { ranges: vec![(from, to)], certificates: 0, before: 0 }), Vec::new());
+        let body = |row: &Row| row.record.as_ref().map(|record| Record::from_cbor(record).unwrap().body);
+        let settled: Vec<u64> = self
+            .rows
+            .iter()
+            .filter_map(|row| if let Some(Body::Outcome(outcome)) = body(row) { Some(outcome.intent) } else { None })
+            .collect();
         for row in self.rows.iter_mut().filter(|row| (from..=to).contains(&row.seq)) {
-            match Record::from_cbor(row.record.as_ref().unwrap()).unwrap().body {
-                Body::Intent(_) | Body::Revocation(_) => (row.record, row.detail) = (None, None),
+            match body(row).unwrap() {
+                Body::Intent(_) if settled.contains(&row.seq) => (row.record, row.detail) = (None, None),
                 Body::Outcome(_) => row.detail = None,
                 _ => {}
             }

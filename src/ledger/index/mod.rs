@@ -6,7 +6,7 @@
 
 mod builder;
 mod find;
-mod pages;
+pub(super) mod pages;
 mod question;
 mod segment;
 

@@ -1,5 +1,7 @@
 //! Places sorted by a hash, in pages.
 
+use std::collections::BTreeSet;
+
 use super::Page;
 use crate::ledger::record::Place;
 
@@ -46,6 +48,16 @@ pub(super) fn places(page: &[u8], prefix: u64) -> impl Iterator<Item = Place> {
         let index = u16::try_from(place & 0xffff).unwrap_or_default();
         (u64::from_be_bytes(*head) == prefix).then_some(Place { seq: place >> 16, index })
     })
+}
+
+/// A page without the places of some outcomes; nothing where none of them is on it.
+pub(in crate::ledger) fn without(page: &[u8], outcomes: &BTreeSet<u64>) -> Option<Vec<u8>> {
+    let is_left = |chunk: &&[u8]| {
+        let place = chunk.last_chunk().map_or(0, |place| u64::from_be_bytes(*place));
+        !outcomes.contains(&(place >> 16))
+    };
+    let left: Vec<u8> = page.chunks_exact(BYTES).filter(is_left).flatten().copied().collect();
+    (left.len() < page.len()).then_some(left)
 }
 
 #[cfg(test)]

@@ -140,11 +140,12 @@ pub struct Revocation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pruning {
-    /// From and to, both of them too: of intents and revocations record and detail, of outcomes the detail.
+    /// From and to, both of them too: of intents that have an outcome record and detail, of outcomes the detail. Nothing else of what
+    /// stands between them.
     pub ranges: Vec<(u64, u64)>,
     /// How many certificates they were about.
     pub certificates: u64,
-    /// All of them ended before this instant, in seconds since 1970.
+    /// All of them had expired before this instant, in seconds since 1970.
     pub before: i64,
 }
 

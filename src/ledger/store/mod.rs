@@ -5,6 +5,7 @@
 mod conditions;
 mod items;
 pub mod postgres;
+pub mod pruning;
 pub mod sqlite;
 
 use std::fmt;
@@ -105,6 +106,8 @@ pub struct ChainState {
     pub instance: String,
     /// Its end.
     pub head: Head,
+    /// What was pruned of it had ended before this instant; nothing where nothing was.
+    pub pruned_before: Option<NumericDate>,
 }
 
 /// Keeps chains.

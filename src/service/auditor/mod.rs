@@ -16,7 +16,7 @@ use super::access::caller_of;
 use super::proto::v1;
 use super::proto::v1::auditor_server;
 pub(super) use super::proto::v1::auditor_server::AuditorServer;
-use crate::domain::Clock;
+use crate::domain::{Clock, NumericDate};
 use crate::ledger::LedgerKeys;
 use crate::ledger::index::{Question, Records, Search, Tally};
 use crate::ledger::store::StoreError;
@@ -138,6 +138,7 @@ impl auditor_server::Auditor for AuditorService {
             seq: state.head.seq,
             link: state.head.link.0.to_vec().into(),
             indexed,
+            pruned_before: state.pruned_before.map(NumericDate::seconds),
         };
         Ok(Response::new(v1::ShowLedgerResponse {
             chains: chains.into_iter().map(chain).collect(),

@@ -21,10 +21,10 @@ async fn a_database_without_tables_names_the_command_that_makes_them() {
         PostgresStore::migrate(&database.url()).await.unwrap();
     }
     PostgresStore::connect(database.url()).await.unwrap();
-    database.ask("DELETE FROM _sqlx_migrations WHERE version = 2");
+    database.ask("DELETE FROM _sqlx_migrations WHERE version = 3");
     let refused = PostgresStore::connect(database.url()).await.unwrap_err();
     assert!(refused.to_string().contains("`sceau ledger migrate` brings them"), "{refused}");
-    database.ask("UPDATE _sqlx_migrations SET version = 77");
+    database.ask("UPDATE _sqlx_migrations SET version = 77 WHERE version = 2");
     let refused = PostgresStore::connect(database.url()).await.unwrap_err();
     assert!(refused.to_string().contains("version 77, and this program knows"), "{refused}");
 }

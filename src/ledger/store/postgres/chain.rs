@@ -6,6 +6,7 @@ use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{column, each, head, integer, item, milliseconds, octets, of_sqlx, place};
+use crate::domain::NumericDate;
 use crate::ledger::record::Head;
 use crate::ledger::store::{Append, ChainState, KeptItem, Lease, Row, StoreError, Taken, Wanted};
 
@@ -117,10 +118,14 @@ pub(super) async fn release(connection: &mut PgConnection, lease: &Lease) -> Res
 }
 
 pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<ChainState>, StoreError> {
-    let all = "SELECT id, instance, seq, link FROM chain WHERE seq > 0 ORDER BY instance COLLATE \"C\"";
+    let all = "SELECT id, instance, seq, link, pruned_before FROM chain WHERE seq > 0 ORDER BY instance COLLATE \"C\"";
     let rows = sqlx::query(all).fetch_all(connection).await.map_err(of_sqlx)?;
-    let state = |row: &PgRow| Ok(ChainState { chain: column(row, 0)?, instance: column(row, 1)?, head: head(row, 2)? });
-    rows.iter().map(state).collect()
+    rows.iter().map(state_of).collect()
+}
+
+fn state_of(row: &PgRow) -> Result<ChainState, StoreError> {
+    let pruned_before = column::<Option<i64>>(row, 4)?.map(NumericDate::from_seconds);
+    Ok(ChainState { chain: column(row, 0)?, instance: column(row, 1)?, head: head(row, 2)?, pruned_before })
 }
 
 pub(super) async fn rows(connection: &mut PgConnection, chain: i64, from: u64, most: usize) -> Result<Vec<Row>, StoreError> {

@@ -7,6 +7,7 @@ mod chain;
 mod connections;
 mod index;
 mod item;
+mod pruning;
 mod tables;
 mod url;
 

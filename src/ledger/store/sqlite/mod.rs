@@ -3,8 +3,10 @@
 //! WAL with a sync at each commit, so that what is committed is there after a power cut. A lock on a file beside it, which ends
 //! with the process that holds it, says who writes.
 
+mod copy;
 mod index;
 mod kept;
+mod pruning;
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
@@ -65,6 +67,15 @@ impl SqliteStore {
     #[must_use]
     pub fn open_to_read(path: &Path) -> Self {
         Self::reading(path, None)
+    }
+
+    /// Ends its connections; the last one takes the write-ahead log with it.
+    pub async fn close(self) {
+        self.readers.close().await;
+        if let Some(writer) = self.writer.into_inner() {
+            // What is committed is durable, whether it closes or not.
+            let _ = writer.connection.close().await;
+        }
     }
 
     fn reading(path: &Path, lock: Option<File>) -> Self {
@@ -157,11 +168,8 @@ impl Store for SqliteStore {
 
     fn chains(&self) -> StoreFuture<'_, Vec<ChainState>> {
         Box::pin(async {
-            let all = "SELECT id, instance, seq, link FROM chain ORDER BY instance";
-            let rows = sqlx::query(all).fetch_all(&self.readers).await.map_err(of_sqlx)?;
-            let state =
-                |row: &SqliteRow| Ok(ChainState { chain: column(row, 0)?, instance: column(row, 1)?, head: head(row, 2)? });
-            rows.iter().map(state).collect()
+            let rows = sqlx::query(CHAINS).fetch_all(&self.readers).await.map_err(of_sqlx)?;
+            rows.iter().map(state_of).collect()
         })
     }
 
@@ -174,6 +182,8 @@ impl Store for SqliteStore {
         })
     }
 }
+
+const CHAINS: &str = "SELECT id, instance, seq, link, pruned_before FROM chain ORDER BY instance";
 
 /// Records of a chain, at most: with the chain's number they share an integer.
 const MOST_RECORDS: u64 = (1 << 40) - 1;
@@ -211,6 +221,11 @@ async fn insert(connection: &mut SqliteConnection, chain: i64, row: &Row) -> Res
         .await
         .map_err(of_sqlx)?;
     Ok(())
+}
+
+fn state_of(row: &SqliteRow) -> Result<ChainState, StoreError> {
+    let pruned_before = column::<Option<i64>>(row, 4)?.map(NumericDate::from_seconds);
+    Ok(ChainState { chain: column(row, 0)?, instance: column(row, 1)?, head: head(row, 2)?, pruned_before })
 }
 
 fn row_of(row: &SqliteRow) -> Result<Row, StoreError> {
@@ -268,6 +283,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         step(1, "chains", include_str!("1_chains.sql")),
         step(2, "index", include_str!("2_index.sql")),
+        step(3, "pruning", include_str!("3_pruning.sql")),
     ])
 }
 
@@ -275,7 +291,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let file = private().open(&name).map_err(|error| unreachable_file(&name, &error))?;
+    let file = make_private(&name).map_err(|error| unreachable_file(&name, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -293,7 +309,14 @@ fn private() -> std::fs::OpenOptions {
     options
 }
 
-/// SQLite would make the file readable for all.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    private().open(path).map(drop)
+/// SQLite would make the file readable for all. What root makes is the owner's of the folder: a command that root runs leaves
+/// nothing that the service could not open.
+fn make_private(path: &Path) -> std::io::Result<File> {
+    let file = private().open(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (owner, made) = (std::fs::metadata(folder)?, file.metadata()?);
+    if made.uid() == 0 && owner.uid() != 0 {
+        std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(file)
 }
