@@ -16,6 +16,9 @@ const CONFIG: &str = "/etc/sceau/sceau.toml";
 /// Where the test's token is: the user's own folder.
 const TOKEN_DIR: &str = "/var/lib/sceau/token";
 
+/// What the service writes is there.
+const STATE: &str = "/var/lib/sceau";
+
 /// In the place of systemd's.
 const NOTIFY_SOCKET: &str = "/run/sceau-package-test.sock";
 
@@ -88,11 +91,21 @@ impl Installed {
         installed
     }
 
-    /// Removes it; nothing of it stays.
+    /// Removes it; nothing of it stays but the ledger, which then is root's alone.
     fn purge(self) {
+        assert!(Path::new(STATE).join("clock-guard").exists(), "there is something to remove");
         drop(self);
         let left: Vec<&str> = INSTALLED.iter().map(|(path, ..)| *path).filter(|path| Path::new(path).exists()).collect();
-        assert_eq!(left, Vec::<&str>::new());
+        assert_eq!(left, [STATE]);
+        let names = fs::read_dir(STATE).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let (ledger, others): (Vec<String>, Vec<String>) =
+            names.partition(|name| name.starts_with("ledger.db") || name == "ledger.keys");
+        assert!(ledger.iter().any(|name| name == "ledger.db") && ledger.iter().any(|name| name == "ledger.keys"), "{ledger:?}");
+        assert_eq!(others, [""; 0]);
+        for path in ledger.iter().map(|name| format!("{STATE}/{name}")).chain([STATE.to_owned()]) {
+            assert_eq!(said("stat", &["--format=%U:%G", &path]), "root:root", "{path}");
+        }
+        fs::remove_dir_all(STATE).unwrap();
         assert!(!Path::new("/usr/share/doc/sceau").exists());
         assert_eq!(said("getent", &["passwd", "sceau"]), "");
         assert_eq!(said("getent", &["group", "sceau"]), "");
