@@ -5,17 +5,15 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use super::placed_key::{NotSigned, PlacedKey};
 use super::route::Station;
-use crate::domain::{Clock, Digest, Dsc, InvalidKey, Lane, Octets, Signature, SignatureCheck};
+use crate::domain::{Clock, Digest, Dsc, InvalidKey, Octets, Signature};
 use crate::ledger::LedgerError;
 use crate::ledger::record::{Blob, Body, Head, Seal};
 use crate::ledger::writer::ChainWriter;
-use crate::token::{Order, Purpose, TokenError, TokenKey};
-
-/// How long a token may take over one audit signature.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::token::{Purpose, TokenKey};
 
 /// After a seal that failed it is tried again, in a while.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -32,8 +30,7 @@ pub struct SealPace {
 /// An audit certificate, and where its key is.
 pub struct AuditKey {
     certificate: Dsc,
-    check: SignatureCheck,
-    places: Vec<(Arc<Station>, TokenKey)>,
+    key: PlacedKey,
 }
 
 /// Why a head was not sealed.
@@ -41,10 +38,7 @@ pub struct AuditKey {
 pub enum SealError {
     /// No token signed.
     #[error("no token signed with the audit key: {0}")]
-    Token(TokenError),
-    /// Each that was asked took too long, or signed badly.
-    #[error("no token signed well with the audit key in time")]
-    NoneDid,
+    Key(#[from] NotSigned),
     /// The seal was not written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -56,8 +50,8 @@ impl AuditKey {
     /// # Errors
     /// Where its public key is none.
     pub fn new(certificate: Dsc, places: Vec<(Arc<Station>, TokenKey)>) -> Result<Self, InvalidKey> {
-        let check = SignatureCheck::new(certificate.public_key())?;
-        Ok(Self { certificate, check, places })
+        let key = PlacedKey::new(Purpose::Audit, certificate.public_key(), places)?;
+        Ok(Self { certificate, key })
     }
 
     /// The certificate.
@@ -77,23 +71,8 @@ impl AuditKey {
     /// # Errors
     /// Where none does.
     pub async fn sign(&self, digest: Digest) -> Result<Signature, SealError> {
-        let mut failure = SealError::NoneDid;
-        for (station, key) in &self.places {
-            let order = Order { key: *key, purpose: Purpose::Audit, lane: Lane::Interactive };
-            let Ok(mut signed) = timeout(PATIENCE, station.token().sign(order, vec![digest])).await else { continue };
-            match signed.pop() {
-                Some(Ok(signed)) => {
-                    let verifies = self.check.accepts(&digest, signed.signature.as_bytes());
-                    station.token().judge(signed.session, verifies);
-                    if verifies {
-                        return Ok(signed.signature);
-                    }
-                }
-                Some(Err(error)) => failure = SealError::Token(error),
-                None => {}
-            }
-        }
-        Err(failure)
+        let mut signatures = self.key.sign(&[digest]).await?;
+        Ok(signatures.pop().ok_or(NotSigned::NoneDid)?)
     }
 
     /// Has the head of a chain signed, and the signature written behind it. The seal is no older than what it is of, nor than the

@@ -14,7 +14,7 @@
 //!
 //! [`stage`] times each of these, and [`outlook`] says what a profile can sign at a moment.
 //!
-//! Beside the way stand [`clock_guard`], a clock that refuses after it has jumped, and [`state_file`], which keeps what a restart
+//! Beside the way stand [`audit`] and [`upload`], the keys that sign the ledger and revocation lists, [`clock_guard`], a clock that refuses after it has jumped, and [`state_file`], which keeps what a restart
 //! must not forget.
 
 pub mod audit;
@@ -25,6 +25,7 @@ mod failover;
 pub mod keyring;
 mod on_record;
 pub mod outlook;
+mod placed_key;
 mod prepare;
 pub mod profile;
 mod replay;
@@ -32,6 +33,7 @@ pub mod route;
 pub mod signer;
 pub mod stage;
 pub mod state_file;
+pub mod upload;
 
 #[cfg(test)]
 mod clock_tests;
@@ -44,8 +46,10 @@ pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
 pub use clock_record::ClockFile;
 pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
 pub use outlook::{Cause, Hindrance, Outlook, Standstill};
+pub use placed_key::NotSigned;
 pub use profile::{Durations, Profile};
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};
 pub use stage::Stage;
 pub use state_file::StateFile;
+pub use upload::{UploadError, UploadKey, UploadKeyError};

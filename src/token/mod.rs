@@ -116,6 +116,8 @@ pub enum Purpose {
     Proof,
     /// The head of the ledger's chain, or an export of it: what the key of `[ledger.audit]` is for.
     Audit,
+    /// A revocation list that is to be uploaded: what the key of `[revocation]` is for.
+    Upload,
 }
 
 /// A signature, and the session that made it.

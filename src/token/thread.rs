@@ -91,6 +91,7 @@ fn permit(keys: &[WantedKey], order: Order, digests: &[Digest]) -> Result<(), To
         purpose if purpose == key.purpose => Ok(()),
         Purpose::Certificate => Err(TokenError::Purpose { purpose: "certificates" }),
         Purpose::Audit => Err(TokenError::Purpose { purpose: "the ledger" }),
+        Purpose::Upload => Err(TokenError::Purpose { purpose: "revocation lists" }),
     }
 }
 
@@ -276,7 +277,7 @@ mod tests {
 
     fn asked(key: usize, purpose: Purpose, digest: &Digest) -> Result<(), TokenError> {
         let of = |purpose| WantedKey { name: String::new(), public_key: PublicKey::P256 { point: [4; 65] }, purpose };
-        let keys = [of(Purpose::Certificate), of(Purpose::Proof)];
+        let keys = [of(Purpose::Certificate), of(Purpose::Proof), of(Purpose::Upload)];
         permit(&keys, Order { key: TokenKey(key), purpose, lane: Lane::Bulk }, &[*digest])
     }
 
@@ -287,7 +288,11 @@ mod tests {
         assert!(asked(0, Purpose::Proof, proof::digest()).is_ok());
         assert!(matches!(asked(0, Purpose::Proof, &other), Err(TokenError::Purpose { .. })));
         assert!(matches!(asked(1, Purpose::Certificate, &other), Err(TokenError::Purpose { .. })));
-        assert!(matches!(asked(2, Purpose::Certificate, &other), Err(TokenError::KeyAbsent { .. })));
+        assert!(asked(2, Purpose::Upload, &other).is_ok());
+        for (key, purpose) in [(0, Purpose::Upload), (2, Purpose::Certificate), (2, Purpose::Audit)] {
+            assert!(matches!(asked(key, purpose, &other), Err(TokenError::Purpose { .. })), "{key} {purpose:?}");
+        }
+        assert!(matches!(asked(3, Purpose::Certificate, &other), Err(TokenError::KeyAbsent { .. })));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::{Disposition, Order, Purpose, TokenError, TokenKey};
 use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 /// The version of the protocol. Both ends are the same binary; a half-finished upgrade is found by it.
-pub(super) const VERSION: u16 = 4;
+pub(super) const VERSION: u16 = 5;
 
 /// The largest frame: a full piece of PS256-4096 signatures is 17 KB.
 const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -127,7 +127,7 @@ pub(super) fn encode_discard(session: u16, out: &mut Vec<u8>) {
     frame(DISCARD, out, |out| out.extend(session.to_be_bytes()));
 }
 
-const PURPOSES: [Purpose; 3] = [Purpose::Certificate, Purpose::Proof, Purpose::Audit];
+const PURPOSES: [Purpose; 4] = [Purpose::Certificate, Purpose::Proof, Purpose::Audit, Purpose::Upload];
 
 impl SupervisorFrame {
     fn decode(kind: u8, body: &mut Body<'_>) -> Option<Self> {
@@ -365,6 +365,16 @@ mod tests {
         assert_eq!(read(), Some(SupervisorFrame::Sign { id: 8, order: proof, digests: digests[..1].to_vec() }));
         assert_eq!(read(), Some(SupervisorFrame::Discard { session: 3 }));
         assert_eq!(read(), None);
+    }
+
+    #[test]
+    fn every_purpose_arrives_as_it_was_sent() {
+        for purpose in PURPOSES {
+            let (order, mut bytes) = (Order { key: TokenKey(2), purpose, lane: Lane::Interactive }, Vec::new());
+            encode_sign(1, order, &[Digest::of(b"a")], &mut bytes);
+            let read = SupervisorFrame::read(&mut bytes.as_slice()).unwrap();
+            assert_eq!(read, Some(SupervisorFrame::Sign { id: 1, order, digests: vec![Digest::of(b"a")] }));
+        }
     }
 
     #[test]
