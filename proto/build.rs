@@ -8,7 +8,8 @@ use prost::Message;
 #[expect(clippy::disallowed_methods, reason = "cargo tells a build script by its environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let descriptors = protox::compile(["sceau/v1/signer.proto", "sceau/v1/admin.proto", "sceau/v1/auditor.proto"], ["proto"])?;
+    let files = ["signer", "admin", "auditor", "custody"].map(|name| format!("sceau/v1/{name}.proto"));
+    let descriptors = protox::compile(files, ["proto"])?;
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out_dir.join("sceau.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()

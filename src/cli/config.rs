@@ -112,6 +112,9 @@ fn write_summary(out: &mut impl Write, config: &Config, inspection: &Inspection)
         let (kid, algorithm, end) = (dsc.kid(), dsc.algorithm(), dsc.not_after());
         writeln!(out, "  DSC {kid}: {algorithm}, until {end}, on {}", file.tokens.join(", "))?;
     }
+    if let (Some(file), Some(country)) = (&config.revocation, inspection.uploads_for) {
+        writeln!(out, "  revocation lists: signed for {country}, on {}", file.tokens.join(", "))?;
+    }
     for profile in &config.profiles {
         writeln!(out, "  profile {}: {}, issued by {}", profile.name, profile.algorithm, profile.issuer)?;
     }
@@ -132,6 +135,7 @@ fn summary_json(config: &Config, inspection: &Inspection) -> Value {
         "listen": config.listen.to_string(),
         "tokens": config.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>(),
         "dscs": inspection.dscs.iter().map(dsc).collect::<Vec<_>>(),
+        "uploads_for": inspection.uploads_for.map(|country| country.to_string()),
         "profiles": config.profiles.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>(),
     })
 }

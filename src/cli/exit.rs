@@ -44,6 +44,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             AdminError::Forbidden { .. } => NO_INPUT,
             error if error.is_refused() => NO_PERMISSION,
             AdminError::Connection(error) if error.is_usage() => USAGE,
+            error if error.is_the_callers_fault() => USAGE,
             _ => UNAVAILABLE,
         })
     } else if let Some(error) = cause.downcast_ref::<ClientError>() {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::open::read_certificate;
 use crate::config::{Config, KeyFile, StoreSettings};
-use crate::domain::{Dsc, NumericDate};
+use crate::domain::{Country, Dsc, NumericDate};
 use crate::service::tls::TlsFiles;
-use crate::sign::{Cause, Keyring, SigningKey};
+use crate::sign::{Cause, Keyring, SigningKey, UploadKey};
 use crate::token::pin::check_mode;
 use crate::token::{PinSource, TokenSpec};
 
@@ -17,6 +17,8 @@ use crate::token::{PinSource, TokenSpec};
 pub(crate) struct Inspection {
     /// The DSCs that can be read.
     pub(crate) dscs: Vec<(KeyFile, Dsc)>,
+    /// The country whose revocation lists are signed.
+    pub(crate) uploads_for: Option<Country>,
     /// With these the service does not start.
     pub(crate) faults: Vec<String>,
     /// With these a token does not open; the service starts where another does, and waits for this one.
@@ -45,6 +47,8 @@ pub(crate) fn inspect(config: &Config, now: NumericDate) -> Inspection {
         let better = "sslmode=verify-full, with the CA as sslrootcert, does better";
         inspection.warnings.push(format!("ledger.url: {risk}; {better}"));
     }
+    inspection.look_at_upload_key(config, now);
+    inspection.look_at_purposes(config);
     for spec in &config.tokens {
         inspection.token_faults.extend(module_fault(spec));
         inspection.token_faults.extend(pin_fault(spec));
@@ -61,6 +65,38 @@ impl Inspection {
             Some(Ok(tls)) => self.warnings.extend(tls.warnings(now)),
             Some(Err(error)) => self.faults.push(format!("[server.tls] {error}")),
             None => {}
+        }
+    }
+
+    /// An upload key that cannot be used now is looked at again at each revocation.
+    fn look_at_upload_key(&mut self, config: &Config, now: NumericDate) {
+        let Some(file) = &config.revocation else { return };
+        let key = read_certificate(file).and_then(|certificate| Ok(UploadKey::new(&certificate, Vec::new())?));
+        match key {
+            Ok(key) => {
+                self.uploads_for = Some(key.country());
+                let plain = |lapse| format!("[revocation] {lapse}; revocation lists are plain, which no gateway takes");
+                self.warnings.extend(key.lapse(now).map(plain));
+            }
+            Err(error) => self.faults.push(format!("[revocation] {error:#}")),
+        }
+    }
+
+    /// Workers go by the purpose of a key, which is of no use where one key has two.
+    fn look_at_purposes(&mut self, config: &Config) {
+        // What cannot be read has been told of.
+        let readable = |file| read_certificate(file).ok().map(|certificate| (file, certificate));
+        let keys: Vec<(&KeyFile, Dsc)> = config.keys().filter_map(readable).collect();
+        for (index, (file, certificate)) in keys.iter().enumerate() {
+            let is_shared = |(other, of_other): &&(&KeyFile, Dsc)| {
+                other.purpose != file.purpose && of_other.public_key() == certificate.public_key()
+            };
+            if let Some((other, _)) = keys[..index].iter().find(is_shared) {
+                let (one, other) = (file.certificate.display(), other.certificate.display());
+                self.faults.push(format!(
+                    "{one} and {other} have one key; DSCs, the audit key and the upload key are keys of their own"
+                ));
+            }
         }
     }
 

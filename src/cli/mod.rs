@@ -20,7 +20,9 @@ mod open;
 mod open_ledger;
 mod place;
 mod qr;
+mod question;
 mod reload;
+mod revoke;
 mod rules;
 mod sample;
 mod serve;
@@ -75,6 +77,7 @@ enum Command {
     Config(config::ConfigArgs),
     Token(token::TokenArgs),
     Ledger(ledger::LedgerArgs),
+    Revoke(revoke::RevokeArgs),
     Clock(clock::ClockArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(args),
         Command::Token(args) => token::run(args),
         Command::Ledger(args) => ledger::run(args),
+        Command::Revoke(args) => revoke::run(args),
         Command::Clock(args) => clock::run(args),
         Command::Completions(args) => completions::run(args, &command()),
         Command::Man(args) => man::run(args, command()),

@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::config::{Config, KeyFile};
 use crate::domain::{Clock, Dsc, pem};
 use crate::service::admin::AdminToken;
-use crate::sign::{AuditKey, Keyring, SigningKey, Station};
+use crate::sign::{AuditKey, Keyring, SigningKey, Station, UploadKey};
 use crate::token::{
     Disposition, Opened, Purpose, SupervisedToken, Token, TokenError, TokenKey, TokenSpec, WantedKey, WorkerCommand,
 };
@@ -18,6 +18,7 @@ use crate::token::{
 pub(crate) struct OpenKeys {
     pub(crate) keyring: Keyring,
     pub(crate) audit: Option<AuditKey>,
+    pub(crate) upload: Option<UploadKey>,
     pub(crate) tokens: Vec<AdminToken>,
 }
 
@@ -47,8 +48,8 @@ pub(crate) fn open_keys(config: &Config, file: &Path, clock: &dyn Clock) -> anyh
     {
         return Err(refused(&token, error));
     }
-    let (keyring, audit) = bind(&keys, &stations)?;
-    Ok(OpenKeys { keyring, audit, tokens })
+    let BoundKeys { keyring, audit, upload } = bind(&keys, &stations)?;
+    Ok(OpenKeys { keyring, audit, upload, tokens })
 }
 
 fn refused(token: &str, error: TokenError) -> anyhow::Error {
@@ -61,12 +62,19 @@ fn open_token(config: &Config, spec: &TokenSpec, file: &Path) -> anyhow::Result<
     opened.with_context(|| format!("token {:?}", spec.name))
 }
 
+/// Keys with their places.
+struct BoundKeys {
+    keyring: Keyring,
+    audit: Option<AuditKey>,
+    upload: Option<UploadKey>,
+}
+
 type Stations = HashMap<String, (Arc<Station>, Vec<TokenKey>)>;
 
 /// Each certificate with the places of its key: a token numbers its keys in the order of the configuration.
-fn bind(keys: &[(&KeyFile, Dsc)], stations: &Stations) -> anyhow::Result<(Keyring, Option<AuditKey>)> {
+fn bind(keys: &[(&KeyFile, Dsc)], stations: &Stations) -> anyhow::Result<BoundKeys> {
     let mut next: HashMap<&str, usize> = HashMap::new();
-    let (mut signing, mut audit) = (Vec::with_capacity(keys.len()), None);
+    let (mut signing, mut audit, mut upload) = (Vec::with_capacity(keys.len()), None, None);
     for (file, dsc) in keys {
         let mut places = Vec::new();
         for token in &file.tokens {
@@ -75,15 +83,20 @@ fn bind(keys: &[(&KeyFile, Dsc)], stations: &Stations) -> anyhow::Result<(Keyrin
             places.push((Arc::clone(station), handles[*number]));
             *number += 1;
         }
-        if file.purpose == Purpose::Audit {
-            audit = Some(AuditKey::new(dsc.clone(), places)?);
-            continue;
+        match file.purpose {
+            Purpose::Audit => audit = Some(AuditKey::new(dsc.clone(), places)?),
+            Purpose::Upload => {
+                let context = || format!("the upload certificate {}", file.certificate.display());
+                upload = Some(UploadKey::new(dsc, places).with_context(context)?);
+            }
+            Purpose::Certificate | Purpose::Proof => {
+                let (kid, subject, types, not_after) = (dsc.kid(), dsc.subject(), dsc.types(), dsc.not_after());
+                tracing::info!(%kid, subject, ?types, %not_after, tokens = file.tokens.join(", "), "DSC in force");
+                signing.push(Arc::new(SigningKey::new(dsc.clone(), places)?));
+            }
         }
-        let (kid, subject, types, not_after) = (dsc.kid(), dsc.subject(), dsc.types(), dsc.not_after());
-        tracing::info!(%kid, subject, ?types, %not_after, tokens = file.tokens.join(", "), "DSC in force");
-        signing.push(Arc::new(SigningKey::new(dsc.clone(), places)?));
     }
-    Ok((Keyring::new(signing)?, audit))
+    Ok(BoundKeys { keyring: Keyring::new(signing)?, audit, upload })
 }
 
 /// This program again, as `sceau token-worker` on the same configuration.
@@ -115,12 +128,16 @@ pub(crate) fn read_certificate(file: &KeyFile) -> anyhow::Result<Dsc> {
 }
 
 fn what(file: &KeyFile) -> &'static str {
-    if file.purpose == Purpose::Audit { "audit certificate" } else { "DSC" }
+    match file.purpose {
+        Purpose::Audit => "audit certificate",
+        Purpose::Upload => "upload certificate",
+        Purpose::Certificate | Purpose::Proof => "DSC",
+    }
 }
 
 /// A DSC outside its validity is kept (it may begin tomorrow) and signs nothing; the operator hears of it.
 fn warn_of_validity(file: &KeyFile, dsc: &Dsc, clock: &dyn Clock) {
-    if file.purpose == Purpose::Audit {
+    if file.purpose != Purpose::Certificate {
         return;
     }
     let (kid, now) = (dsc.kid(), clock.now());

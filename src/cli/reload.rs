@@ -85,6 +85,7 @@ impl Reload<'_> {
         note(before.seen != next.seen, "[monitoring], [log]");
         note(before.retries != next.retries, "[retries]");
         note(before.ledger != next.ledger, "[ledger]");
+        note(before.revocation != next.revocation, "[revocation]");
         note(before.tokens != next.tokens, "[[token]]");
         note(before.dscs != next.dscs, "[[dsc]]");
         waits

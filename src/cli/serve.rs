@@ -24,13 +24,16 @@ use super::open::{OpenKeys, open_keys};
 use super::open_ledger::{OpenLedger, Recorded, open_ledger};
 use super::reload::Reload;
 use crate::config::{Config, ConfigError, Seen};
+use crate::custody::revocation::Revoker;
 use crate::domain::{Clock, SystemClock};
 use crate::service::access::DayCounts;
 use crate::service::admin::AdminSocket;
+use crate::service::auditor::Auditing;
+use crate::service::custody::Custodian;
 use crate::service::monitoring::{Monitoring, Sources, Traces, Watched, WatchedLedger};
 use crate::service::tls::LiveTls;
 use crate::service::{self, Administration, Live, Parts};
-use crate::sign::{ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer};
+use crate::sign::{ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer, UploadKey};
 
 /// Serve the signing API.
 ///
@@ -170,8 +173,9 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option
     let guard = Arc::new(ClockGuard::new(Arc::new(MachineClocks), config.max_clock_step, file_of_clock));
     guard.watch().context("cannot start the thread that watches the clock")?;
     let clock: Arc<dyn Clock> = Arc::clone(&guard) as Arc<dyn Clock>;
-    let OpenKeys { keyring, audit, tokens } = open_keys(config, file, clock.as_ref())?;
+    let OpenKeys { keyring, audit, upload, tokens } = open_keys(config, file, clock.as_ref())?;
     let OpenLedger { ledger, recorded, auditing } = open_ledger(config, &clock, audit).await?;
+    let custodian = auditing.as_ref().map(|auditing| open_custody(auditing, upload));
     let keyring = Arc::new(LiveKeyring::new(keyring));
     let mut signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
@@ -180,8 +184,18 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option
     }
     let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
-    let admin = Administration { socket: None, tokens, clock_guard: Some(guard), auditing };
+    let admin = Administration { socket: None, tokens, clock_guard: Some(guard), auditing, custodian };
     Ok((Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin }, recorded))
+}
+
+/// What officers revoke by.
+fn open_custody(auditing: &Auditing, upload: Option<UploadKey>) -> Arc<Custodian> {
+    if upload.is_none() {
+        tracing::info!("revocation lists are plain, which no gateway takes: there is no [revocation]");
+    }
+    let Auditing { records, keys, writer, clock, .. } = auditing;
+    let revoker = Revoker::new(records.clone(), writer.clone(), upload, Arc::clone(clock));
+    Arc::new(Custodian::new(revoker, keys.clone(), writer.instance()))
 }
 
 /// What `sceau config check` finds as well: here a token that does not open may be another's stand-in, and is only warned of.

@@ -58,7 +58,8 @@ impl<'p> Check<'p> {
         let token = self.token(section, &file.server.state_dir, file.signing.sign_timeout_ms)?;
         let dscs = file.dscs.into_iter().map(|section| self.dsc_key(section));
         let audit = file.ledger.audit.map(|section| self.audit_key(section));
-        let keys = dscs.chain(audit).filter(|key| key.is_on(&token.name)).collect();
+        let upload = file.revocation.map(|section| self.upload_key(section));
+        let keys = dscs.chain(audit).chain(upload).filter(|key| key.is_on(&token.name)).collect();
         Some(WorkerConfig { token, keys })
     }
 
@@ -73,6 +74,7 @@ impl<'p> Check<'p> {
             .collect();
         let dscs: Vec<KeyFile> = file.dscs.into_iter().map(|section| self.known_key(self.dsc_key(section), &tokens)).collect();
         let ledger = self.ledger(file.ledger, &file.server.state_dir, &tokens);
+        let revocation = file.revocation.map(|section| self.revocation(section, &tokens));
         let max_payload_bytes = file.server.max_payload_bytes;
         let profiles: Vec<Arc<Profile>> =
             file.profiles.iter().filter_map(|section| self.profile(section, &value_sets, max_payload_bytes)).collect();
@@ -124,6 +126,7 @@ impl<'p> Check<'p> {
             signer,
             retries,
             ledger,
+            revocation,
             uvci_maker: uvci_maker?,
             tokens,
             dscs,
@@ -324,7 +327,11 @@ impl<'p> Check<'p> {
     /// A key whose tokens are there.
     pub(super) fn known_key(&mut self, file: KeyFile, tokens: &[TokenSpec]) -> KeyFile {
         let (certificate, names) = (file.certificate.display(), &file.tokens);
-        let what = if file.purpose == Purpose::Audit { "ledger.audit.certificate" } else { "dsc" };
+        let what = match file.purpose {
+            Purpose::Audit => "ledger.audit.certificate",
+            Purpose::Upload => "revocation.certificate",
+            Purpose::Certificate | Purpose::Proof => "dsc",
+        };
         for (index, name) in names.iter().enumerate() {
             if !tokens.iter().any(|token| token.name == *name) {
                 self.problem(format!("{what} {certificate}: there is no token {name:?}"));

@@ -29,6 +29,7 @@ pub(super) struct File {
     pub(super) retries: RetriesSection,
     #[serde(default)]
     pub(super) ledger: LedgerSection,
+    pub(super) revocation: Option<RevocationSection>,
     #[serde(default, rename = "token")]
     pub(super) tokens: Vec<TokenSection>,
     #[serde(default, rename = "dsc")]
@@ -210,6 +211,13 @@ pub(super) struct AuditSection {
     pub(super) seal_seconds: u64,
     #[serde(default = "default_seal_records")]
     pub(super) seal_records: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevocationSection {
+    pub(super) certificate: PathBuf,
+    pub(super) token: OneOrMore,
 }
 
 const fn default_seal_seconds() -> u64 {

@@ -11,6 +11,7 @@ mod form_node;
 mod ledger;
 mod path;
 mod person;
+mod revocation;
 mod seen;
 
 #[cfg(test)]
@@ -66,6 +67,8 @@ pub struct Config {
     pub retries: Option<Retention>,
     /// Where it is written down what was signed.
     pub ledger: LedgerSettings,
+    /// The upload certificate, and the tokens that hold its key; absent where revocation lists are plain.
+    pub revocation: Option<KeyFile>,
     /// Makes UVCIs under the installation's secret.
     pub uvci_maker: UvciMaker,
     /// The tokens.
@@ -183,9 +186,9 @@ impl Config {
         self.tokens.iter().find(|token| token.name == name).ok_or_else(|| UnknownToken { name: name.to_owned(), known: known() })
     }
 
-    /// Every key: those of the DSCs, in the order of the file, and the audit key.
+    /// Every key: those of the DSCs, in the order of the file, the audit key and the upload key.
     pub fn keys(&self) -> impl Iterator<Item = &KeyFile> {
-        self.dscs.iter().chain(self.ledger.audit.as_ref().map(|audit| &audit.key))
+        self.dscs.iter().chain(self.ledger.audit.as_ref().map(|audit| &audit.key)).chain(&self.revocation)
     }
 
     /// The keys that a token holds, in that order: supervisor and worker number them by it.
@@ -209,7 +212,7 @@ impl KeyFile {
 pub struct WorkerConfig {
     /// The token.
     pub token: TokenSpec,
-    /// Its keys: those of DSCs, in the order of the file, and the audit key.
+    /// Its keys: those of DSCs, in the order of the file, the audit key and the upload key.
     pub keys: Vec<KeyFile>,
 }
 

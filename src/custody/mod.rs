@@ -1,12 +1,14 @@
-//! The life of a DSC. So far: how one is issued for development, and what is written and read on its way.
+//! The life of a DSC, and what officers do about certificates: what is written and read on the way of a DSC, how one is issued
+//! for development, and revocation.
 //!
 //! Reading order: [`csr`] (what the CSCA is asked for), [`import`] (what comes back, checked), [`publish`] and [`trust_list`] (how
-//! verifiers hear of it), [`plan`] (when each of these is due), [`development`] (a CSCA for tests). All of it is pure: the token
-//! signs a digest that a draft gives, and the caller reads and writes the files.
+//! verifiers hear of it), [`plan`] (when each of these is due), [`development`] (a CSCA for tests). These are pure: the token signs
+//! a digest that a draft gives, and the caller reads and writes the files. [`revocation`] asks the ledger and writes to it.
 
 pub mod csr;
 pub mod development;
 pub mod import;
 pub mod plan;
 pub mod publish;
+pub mod revocation;
 pub mod trust_list;

@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use super::{CallerId, ItemId};
 
 /// An ISO 3166-1 alpha-2 code by its form: two capitals. Whether the code exists is the value set's matter.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Country([u8; 2]);
 
 impl Country {

@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tonic::transport::{Error, Server};
 
 use super::access::Guard;
-use super::admin::{self, AdminService, AdminSocket, AdminToken};
+use super::admin::{self, AdminService, AdminSocket, AdminToken, SocketParts};
 use super::auditor::{Auditing, AuditorServer, AuditorService};
+use super::custody::{Custodian, CustodyServer, CustodyService};
 use super::deadline::DeadlineLayer;
 use super::drain::Drain;
 use super::health::HealthWatch;
@@ -48,6 +49,8 @@ pub struct Administration {
     pub clock_guard: Option<Arc<ClockGuard>>,
     /// What auditors ask; nothing where nothing is written down.
     pub auditing: Option<Arc<Auditing>>,
+    /// What officers revoke by; nothing where nothing is written down.
+    pub custodian: Option<Arc<Custodian>>,
 }
 
 /// What a client may send before the service has read it, in bytes: on one call, and on a connection. Ten batches are on their
@@ -88,14 +91,16 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .max_decoding_message_size(limits.max_request_bytes)
         .max_encoding_message_size(usize::MAX);
     let (end_admin, admin_ends) = tokio::sync::oneshot::channel::<()>();
-    let Administration { socket, tokens, clock_guard, auditing } = parts.admin;
+    let Administration { socket, tokens, clock_guard, auditing, custodian } = parts.admin;
     let admin_service = AdminService { tokens, clock_guard, signer: Arc::clone(&parts.signer) };
     let administration = admin::service(admin_service.clone());
     let auditor = AuditorServer::new(AuditorService::new(auditing.clone()));
+    let custody = CustodyServer::new(CustodyService::new(custodian.clone()));
+    let on_socket = SocketParts { admin: admin_service, auditing, custodian };
     let admin = async move {
         if let Some(socket) = socket {
             // Dropped where the service ends, which is as good as sent.
-            admin::run(socket, (admin_service, auditing), async { drop(admin_ends.await) }).await;
+            admin::run(socket, on_socket, async { drop(admin_ends.await) }).await;
         }
     };
     let admin = tokio::spawn(admin);
@@ -123,6 +128,7 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Sen
         .add_service(reflection_v1alpha)
         .add_service(administration)
         .add_service(auditor)
+        .add_service(custody)
         .add_service(signer)
         .serve_with_incoming_shutdown(connections, shutdown);
     let drained = async {

@@ -9,8 +9,9 @@ use tonic_types::{ErrorDetails, FieldViolation, RpcStatusExt, StatusExt};
 
 use super::access::Spent;
 use super::person::{ClaimError, PersonError};
+use crate::custody::revocation::RevokeError;
 use crate::domain::{Faults, Rule};
-use crate::sign::{Cause, ItemError, SignFailure, Standstill};
+use crate::sign::{Cause, ItemError, SignFailure, Standstill, UploadError};
 use crate::token::Disposition;
 
 /// Whose rules an error's `ErrorInfo` names.
@@ -110,6 +111,27 @@ pub(super) fn standstill(standstill: &Standstill) -> Status {
     Status::unavailable(message)
 }
 
+/// When another revocation is likely done.
+const REVOCATION_DELAY: Duration = Duration::from_secs(2);
+
+/// One revocation works at a time: each holds what it means in memory.
+pub(super) fn revocation_is_busy() -> Status {
+    exhausted("another revocation is at work", REVOCATION_DELAY)
+}
+
+impl From<RevokeError> for Status {
+    fn from(error: RevokeError) -> Self {
+        let code = match &error {
+            RevokeError::TooMany | RevokeError::Unexpected { .. } => Code::FailedPrecondition,
+            RevokeError::Store(_) | RevokeError::Ledger(_) | RevokeError::Clock(_) | RevokeError::Upload(UploadError::Key(_)) => {
+                Code::Unavailable
+            }
+            RevokeError::Upload(_) | RevokeError::Thread(_) => Code::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 /// The error of one item.
 pub(super) fn of_item(error: ItemError) -> tonic_types::Status {
     match error {
@@ -182,6 +204,16 @@ mod tests {
         assert_eq!((ledger.code(), clock.code()), (Code::Unavailable, Code::Unavailable));
         let delay = |status: Status| status.get_details_retry_info().and_then(|info| info.retry_delay);
         assert_eq!((delay(ledger), delay(clock)), (Some(LEDGER_DELAY), None));
+    }
+
+    #[test]
+    fn a_revocation_that_was_not_made_says_whether_to_come_again() {
+        let code = |error: RevokeError| Status::from(error).code();
+        assert_eq!(code(RevokeError::Unexpected { expected: 1, found: 2 }), Code::FailedPrecondition);
+        assert_eq!(code(RevokeError::TooMany), Code::FailedPrecondition);
+        assert_eq!(code(RevokeError::Upload(UploadError::Key(crate::sign::NotSigned::NoneDid))), Code::Unavailable);
+        assert_eq!(code(RevokeError::Upload(UploadError::Changed)), Code::Internal);
+        assert!(revocation_is_busy().get_details_retry_info().is_some());
     }
 
     #[test]

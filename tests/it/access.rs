@@ -14,6 +14,7 @@ use sceau::service::proto::DESCRIPTORS;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::admin_client::AdminClient;
 use sceau::service::proto::v1::auditor_client::AuditorClient;
+use sceau::service::proto::v1::custody_client::CustodyClient;
 use sceau::service::proto::v1::result::Outcome;
 use sceau::service::proto::v1::signer_client::SignerClient;
 use sceau::service::tls::{LiveTls, TlsFiles};
@@ -114,7 +115,7 @@ fn may(role: Role, path: &str) -> Seen {
 
     let roles: &[Role] = match path {
         "/sceau.v1.Signer/SignBatch" | "/sceau.v1.Signer/SignStream" => &[Issuer],
-        "/sceau.v1.Admin/UnlatchToken" => &[Officer],
+        "/sceau.v1.Admin/UnlatchToken" | "/sceau.v1.Custody/Revoke" => &[Officer],
         "/sceau.v1.Admin/ListTokens" | "/sceau.v1.Admin/ShowClock" | "/sceau.v1.Admin/AcceptClock" => &[Officer, Operator],
         "/sceau.v1.Auditor/FindCertificates" | "/sceau.v1.Auditor/CountCertificates" | "/sceau.v1.Auditor/ExportLedger" => {
             &[Auditor]
@@ -137,6 +138,7 @@ async fn call(channel: Channel, path: &str) -> Result<(), Status> {
     let mut signer = SignerClient::new(channel.clone());
     let mut admin = AdminClient::new(channel.clone());
     let mut auditor = AuditorClient::new(channel.clone());
+    let mut custody = CustodyClient::new(channel.clone());
     let mut health = HealthClient::new(channel.clone());
     let check = HealthCheckRequest { service: String::new() };
     match path.rsplit('/').next().unwrap() {
@@ -160,6 +162,10 @@ async fn call(channel: Channel, path: &str) -> Result<(), Status> {
             pieces.message().await.map(drop)
         }
         "ShowLedger" => auditor.show_ledger(v1::ShowLedgerRequest {}).await.map(drop),
+        "Revoke" => {
+            let mut answers = custody.revoke(v1::RevokeRequest::default()).await?.into_inner();
+            answers.message().await.map(drop)
+        }
         "Check" => health.check(check).await.map(drop),
         "Watch" => health.watch(check).await?.into_inner().message().await.map(drop),
         "ServerReflectionInfo" if path.contains("v1alpha") => reflection_v1alpha(channel).await,

@@ -9,9 +9,10 @@ use crate::shared::processes::send;
 use crate::softhsm::{lines, samples};
 use crate::support::{Ran, dev_folder, edit, read_endpoint, run, sceau};
 
+/// `sceau serve` on a development folder.
 pub(crate) struct Service {
     child: Child,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Service {
@@ -55,6 +56,7 @@ pub(crate) fn find(dir: &Path, more: &[&str]) -> Ran {
     run(sceau().args(["ledger", "find", "--config"]).arg(dir.join("sceau.toml")).args(more))
 }
 
+/// What `sceau ledger find` finds.
 pub(crate) fn found(dir: &Path, more: &[&str]) -> Vec<Value> {
     let ran = find(dir, &[&["--json", "--limit", "0"], more].concat());
     ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

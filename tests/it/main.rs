@@ -36,6 +36,7 @@ mod python_client;
 mod recovery;
 mod retries;
 mod revocation;
+mod revoke;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;

@@ -133,12 +133,16 @@ pub(crate) fn python() -> Option<Command> {
     Some(Command::new(python))
 }
 
-/// The independent reader over lists.
 fn read_independently(uploader: &Uploader, country: &str, lists: &[PathBuf]) -> Option<Ran> {
+    read_lists_independently(&uploader.path("up.pem"), country, lists)
+}
+
+/// The independent reader over lists; nothing where there is no Python for it.
+pub(crate) fn read_lists_independently(upload_certificate: &Path, country: &str, lists: &[PathBuf]) -> Option<Ran> {
     let mut reader = python()?;
     reader.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/revocations.py"));
     reader.args(["--country", country, "--now", &NOW.seconds().to_string(), "--upload-certificate"]);
-    Some(run(reader.arg(uploader.path("up.pem")).args(lists)))
+    Some(run(reader.arg(upload_certificate).args(lists)))
 }
 
 /// (kid, hash type, hash) of every published certificate of one entry, by the independent verifier.

@@ -29,6 +29,9 @@ const DSCS: [(&str, KeyKind, &str); 2] =
 /// The audit key's label and its certificate's file.
 const AUDIT: &str = "audit";
 
+/// The upload key's label and its certificate's file.
+const UPLOAD: &str = "upload";
+
 const DAY: i64 = 86_400;
 
 /// Makes what is not there; leaves everything where the configuration stands.
@@ -44,7 +47,7 @@ pub(super) fn install(dir: &Path, module: &Path, now: NumericDate) -> anyhow::Re
     let trust = issue_certificates(dir, &admin, now)?;
     write(&dir.join("trust.pem"), &trust)?;
     write(&dir.join(CONFIG), &config_text(dir, module))?;
-    tracing::info!(config = %dir.join(CONFIG).display(), "made a token, a CSCA, two DSCs and an audit key");
+    tracing::info!(config = %dir.join(CONFIG).display(), "made a token, a CSCA, two DSCs, an audit key and an upload key");
     Ok(())
 }
 
@@ -80,8 +83,10 @@ fn issue_certificates(dir: &Path, admin: &TokenAdmin, now: NumericDate) -> anyho
         not_before: now.plus_seconds(-DAY),
         not_after: now.plus_seconds(2 * 365 * DAY),
     };
-    let audit = csca.issue(&key(admin, KeyKind::P256, AUDIT)?, &request("Sceau development audit"))?;
-    write(&dir.join(format!("{AUDIT}.pem")), &pem(&audit)?)?;
+    for (label, common_name) in [(AUDIT, "Sceau development audit"), (UPLOAD, "Sceau development upload")] {
+        let der = csca.issue(&key(admin, KeyKind::P256, label)?, &request(common_name))?;
+        write(&dir.join(format!("{label}.pem")), &pem(&der)?)?;
+    }
     for (label, kind, common_name) in DSCS {
         let der = csca.issue(&key(admin, kind, label)?, &request(common_name))?;
         let dsc = Dsc::from_der(&der)?;
@@ -130,6 +135,10 @@ token = "softhsm"
 
 [ledger.audit]
 certificate = "{AUDIT}.pem"
+token = "softhsm"
+
+[revocation]
+certificate = "{UPLOAD}.pem"
 token = "softhsm"
 
 [[profile]]

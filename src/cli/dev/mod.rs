@@ -18,8 +18,8 @@ use softhsm::CONF_VARIABLE;
 
 /// Serve from a folder with a SoftHSM token, for development only.
 ///
-/// Makes what is not there yet: a token with its PIN, a development CSCA, an ES256 and a PS256 DSC, an audit key, and a configuration
-/// with the profiles dcc (the default), dcc-ps256 and eu-2021. Running it again reuses what is there. Verifiers take
+/// Makes what is not there yet: a token with its PIN, a development CSCA, an ES256 and a PS256 DSC, an audit key, an upload key, and a
+/// configuration with the profiles dcc (the default), dcc-ps256 and eu-2021. Running it again reuses what is there. Verifiers take
 /// DIR/trust.pem. Nothing made here is for real certificates.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,7 +29,7 @@ Examples:
   sceau dev --dir demo --init-only               # make the folder and stop
 
 SoftHSM is the Debian package softhsm2. DIR holds sceau.toml, softhsm2.conf, tokens/, user.pin, uvci.secret,
-csca.pem, the DSCs, trust.pem, audit.pem and state/ledger.db; delete it to begin anew.")]
+csca.pem, the DSCs, trust.pem, audit.pem, upload.pem and state/ledger.db; delete it to begin anew.")]
 pub(crate) struct DevArgs {
     /// The folder; made if it is absent
     #[arg(long, value_name = "DIR")]

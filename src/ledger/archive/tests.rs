@@ -20,7 +20,7 @@ use crate::domain::time::FixedClock;
 use crate::domain::{CertificateType, Digest, NumericDate, Octets};
 use crate::ledger::merkle;
 use crate::ledger::record::{
-    Blob, Body, Entry, Head, Intent, Opened, Outcome, Place, Pruning, Record, Revocation, Seal, VERSION,
+    Blob, Body, Entry, Head, Intent, Opened, Outcome, Place, Pruning, Record, Revocation, RevokedOf, Seal, VERSION,
 };
 use crate::ledger::store::sqlite::SqliteStore;
 use crate::ledger::store::{Append, Row, Store, Wanted as WantedChain};
@@ -149,6 +149,7 @@ impl Chain {
             hash_type: "SIGNATURE".to_owned(),
             certificates: places.len().try_into().unwrap(),
             places: Digest::of(&detail).into(),
+            chains: vec![RevokedOf { instance: self.instance.clone(), certificates: places.len().try_into().unwrap() }],
             lists: Vec::new(),
         };
         self.write(Body::Revocation(revocation), detail);

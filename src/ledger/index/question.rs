@@ -7,7 +7,9 @@ use crate::domain::{CertificateType, NumericDate, Octets};
 use crate::ledger::record::{Entry, Intent, Outcome};
 
 /// Which certificates are meant: all that everything here holds for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Its JSON has hashes where an identifier was asked for, so it may be put on record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Question {
     /// SHA-256 of the UVCI.
     pub uci: Option<Octets<32>>,

@@ -116,7 +116,12 @@ pub struct Seal {
     pub signature: Blob,
 }
 
-/// Certificates were revoked.
+/// Certificates were revoked. It is written before their lists leave, and the lists can be made again from it.
+///
+/// # The lists, made again
+/// The detail has the place of each certificate; its outcome there has the entry (exp and hashes), the outcome's intent the DSC and
+/// `iss`. By country (`iss`), each country's certificates are grouped as [`crate::encode::revocation::batches`] does it, with the
+/// expiry of the day, and written as JSON: the same bytes, whose SHA-256 stand here in the same order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
@@ -132,8 +137,28 @@ pub struct Revocation {
     pub certificates: u32,
     /// SHA-256 over their places.
     pub places: Octets<32>,
+    /// Whose places they are, in the order of the detail: all of one chain, then all of the next.
+    pub chains: Vec<RevokedOf>,
     /// SHA-256 of each list that was made, as JSON.
     pub lists: Vec<Octets<32>>,
+}
+
+impl Revocation {
+    /// Whether the chains' shares come to the whole.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        self.chains.iter().map(|of| u64::from(of.certificates)).sum::<u64>() == u64::from(self.certificates)
+    }
+}
+
+/// What of a revocation is in one chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedOf {
+    /// Whose chain.
+    pub instance: String,
+    /// How many certificates.
+    pub certificates: u32,
 }
 
 /// Records were forgotten.

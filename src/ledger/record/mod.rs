@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | intent | the digests that are to be signed, 32 bytes each | SHA-256 |
 //! | outcome | one [`Entry`] a certificate | Merkle root, [`super::merkle`] |
-//! | revocation | the places of what was revoked, [`Place`] | SHA-256 |
+//! | revocation | the places of what was revoked, [`Place`], chain by chain | SHA-256 |
 //!
 //! The digest and not the record stands in the link, so that a record that is forgotten leaves its digest and the chain holds.
 
@@ -24,7 +24,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use body::{Blob, Body, Intent, Opened, Outcome, Pruning, Revocation, Seal};
+pub use body::{Blob, Body, Intent, Opened, Outcome, Pruning, Revocation, RevokedOf, Seal};
 pub use chain::{Head, Link};
 pub use entry::{Entry, Place};
 
@@ -92,7 +92,9 @@ impl Record {
                     && merkle::root(detail.chunks(Entry::BYTES)) == outcome.root
             }
             Body::Revocation(revocation) => {
-                detail.len() as u64 == u64::from(revocation.certificates) * Place::BYTES as u64 && is_hashed(&revocation.places)
+                detail.len() as u64 == u64::from(revocation.certificates) * Place::BYTES as u64
+                    && revocation.adds_up()
+                    && is_hashed(&revocation.places)
             }
             Body::Opened(_) | Body::Doubt { .. } | Body::Seal(_) | Body::Pruning(_) => detail.is_empty(),
         }

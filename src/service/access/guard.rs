@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use futures_util::future::{Either, Ready, ready};
 use tonic::body::Body;
 use tonic::codegen::http::{Request as HttpRequest, Response as HttpResponse};
+use tonic::transport::server::UdsConnectInfo;
 use tonic::{Extensions, Request, Status};
 use tower::{Layer, Service};
 
@@ -118,8 +119,17 @@ where
 }
 
 /// Who makes a call that the guard has let through.
-pub(crate) fn caller_of<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
+fn caller_of<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
     request.extensions().get::<Arc<Caller>>().cloned().ok_or_else(|| Status::internal("the call did not pass the guard"))
+}
+
+/// Who asks, by the name under which logs and records have it: the caller's, or on the admin socket, the user of this machine.
+pub(crate) fn name_of<T>(request: &Request<T>) -> String {
+    if let Ok(caller) = caller_of(request) {
+        return caller.id().as_str().to_owned();
+    }
+    let peer = request.extensions().get::<UdsConnectInfo>().and_then(|connection| connection.peer_cred);
+    peer.map_or_else(|| "of this machine".to_owned(), |peer| format!("of this machine, uid {}", peer.uid()))
 }
 
 /// What such a call was let in by.

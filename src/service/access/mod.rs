@@ -13,7 +13,7 @@ mod tests;
 pub use caller::{Access, Caller, CallerSettings, Lanes, PersonDemand};
 pub(super) use chain::Chain;
 pub use day::{DayCounts, DayCountsError};
-pub(super) use guard::{Guard, Pass, caller_of, pass_of};
+pub(super) use guard::{Guard, Pass, name_of, pass_of};
 pub use peer::{Identity, InvalidIdentity};
 pub(super) use peer::{Peer, PeerCertificate};
 pub(crate) use quota::Spent;

@@ -107,6 +107,7 @@ const CALLS: &[(&str, Roles)] = &[
     ("/sceau.v1.Auditor/CountCertificates", Roles::of(&[Role::Auditor])),
     ("/sceau.v1.Auditor/ExportLedger", Roles::of(&[Role::Auditor])),
     ("/sceau.v1.Auditor/ShowLedger", Roles::of(&[Role::Officer, Role::Auditor, Role::Operator])),
+    ("/sceau.v1.Custody/Revoke", Roles::of(&[Role::Officer])),
     ("/grpc.health.v1.Health/Check", ANYBODY),
     ("/grpc.health.v1.Health/Watch", ANYBODY),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ANYBODY),

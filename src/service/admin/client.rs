@@ -11,6 +11,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::super::auditor::AuditorClient;
 use super::super::client::within;
 use super::super::connection::{Connection, ConnectionError};
+use super::super::custody::CustodyClient;
 use super::super::proto::v1;
 use super::super::proto::v1::admin_client;
 use crate::domain::NumericDate;
@@ -63,6 +64,13 @@ impl AdminError {
         Self::Call(Box::new(status))
     }
 
+    /// Whether the service cannot do it as it is asked, or as things are: to ask again as before is of no use.
+    #[must_use]
+    pub fn is_the_callers_fault(&self) -> bool {
+        let Self::Call(status) = self else { return false };
+        matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::FailedPrecondition)
+    }
+
     /// Whether the service does not let this caller ask that.
     #[must_use]
     pub fn is_refused(&self) -> bool {
@@ -107,6 +115,12 @@ impl AdminClient {
     #[must_use]
     pub fn auditor(&self) -> AuditorClient {
         AuditorClient::over(self.1.clone())
+    }
+
+    /// The same service's custody.
+    #[must_use]
+    pub fn custody(&self) -> CustodyClient {
+        CustodyClient::over(self.1.clone())
     }
 
     /// How each token is, and whether anything is signed at all.

@@ -20,8 +20,9 @@ use tonic::transport::Server;
 use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
-use super::access::caller_of;
+use super::access::name_of;
 use super::auditor::{Auditing, AuditorServer, AuditorService};
+use super::custody::{Custodian, CustodyServer, CustodyService};
 use super::monitoring::CallLayer;
 use super::proto::v1;
 use super::proto::v1::admin_server::{self, AdminServer};
@@ -88,17 +89,22 @@ pub(super) fn service(service: AdminService) -> AdminServer<AdminService> {
     AdminServer::new(service)
 }
 
+/// What is served on the socket.
+pub(super) struct SocketParts {
+    pub(super) admin: AdminService,
+    pub(super) auditing: Option<Arc<Auditing>>,
+    pub(super) custodian: Option<Arc<Custodian>>,
+}
+
 /// Serves until `shutdown` is ready.
-pub(super) async fn run(
-    socket: AdminSocket,
-    (service, auditing): (AdminService, Option<Arc<Auditing>>),
-    shutdown: impl Future<Output = ()>,
-) {
+pub(super) async fn run(socket: AdminSocket, parts: SocketParts, shutdown: impl Future<Output = ()>) {
     let AdminSocket { listener, file } = socket;
-    let service = AdminServer::with_interceptor(service, admit);
+    let SocketParts { admin, auditing, custodian } = parts;
+    let service = AdminServer::with_interceptor(admin, admit);
     let auditor = AuditorServer::with_interceptor(AuditorService::new(auditing), admit);
+    let custody = CustodyServer::with_interceptor(CustodyService::new(custodian), admit);
     let incoming = UnixListenerStream::new(listener);
-    let server = Server::builder().layer(CallLayer::new()).add_service(service).add_service(auditor);
+    let server = Server::builder().layer(CallLayer::new()).add_service(service).add_service(auditor).add_service(custody);
     if let Err(error) = server.serve_with_incoming_shutdown(incoming, shutdown).await {
         tracing::error!(%error, "the admin socket failed");
     }
@@ -135,11 +141,6 @@ impl AdminService {
     }
 }
 
-/// Who asks, for the log.
-fn officer_of<T>(request: &Request<T>) -> String {
-    caller_of(request).map_or_else(|_| "of this machine".to_owned(), |caller| caller.id().as_str().to_owned())
-}
-
 /// On a thread of its own: it is written to disk before it counts.
 async fn accept(guard: &Arc<ClockGuard>) -> io::Result<ClockStatus> {
     let (done, accepted) = oneshot::channel();
@@ -160,7 +161,7 @@ impl admin_server::Admin for AdminService {
         &self,
         request: Request<v1::UnlatchTokenRequest>,
     ) -> Result<Response<v1::UnlatchTokenResponse>, Status> {
-        let officer = officer_of(&request);
+        let officer = name_of(&request);
         let name = request.into_inner().token;
         let token = self.tokens.iter().find(|token| token.token.status().name == name);
         let token = token.ok_or_else(|| Status::not_found(format!("the service has no token {name:?} in use")))?;
@@ -177,7 +178,7 @@ impl admin_server::Admin for AdminService {
     }
 
     async fn accept_clock(&self, request: Request<v1::AcceptClockRequest>) -> Result<Response<v1::AcceptClockResponse>, Status> {
-        let officer = officer_of(&request);
+        let officer = name_of(&request);
         let ClockStatus { now, stopped: was_stopped } =
             accept(self.clock_guard()?).await.map_err(|error| Status::internal(format!("signing stays as it is: {error}")))?;
         tracing::warn!(%now, was_stopped, officer, "an officer trusts the clock as it is");

@@ -12,10 +12,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::access::caller_of;
+use super::access::name_of;
 use super::proto::v1;
 use super::proto::v1::auditor_server;
 pub(super) use super::proto::v1::auditor_server::AuditorServer;
+use super::question;
 use crate::domain::{Clock, NumericDate};
 use crate::ledger::LedgerKeys;
 use crate::ledger::index::{Question, Records, Search, Tally};
@@ -63,16 +64,11 @@ impl AuditorService {
 
     /// What is asked, put down in the log without what it asks about.
     fn question<T>(&self, request: &Request<T>, question: Option<&v1::Question>) -> Result<Question, Status> {
-        let auditor = auditor_of(request);
-        let question = convert::question(question, &self.auditing()?.keys)?;
+        let auditor = name_of(request);
+        let question = question::read(question, &self.auditing()?.keys)?;
         tracing::info!(auditor, is_pointed = question.is_pointed(), "the ledger is asked");
         Ok(question)
     }
-}
-
-/// Who asks, for the log.
-fn auditor_of<T>(request: &Request<T>) -> String {
-    caller_of(request).map_or_else(|_| "of this machine".to_owned(), |caller| caller.id().as_str().to_owned())
 }
 
 fn unavailable(error: &StoreError) -> Status {
@@ -109,7 +105,7 @@ impl auditor_server::Auditor for AuditorService {
         let key = auditing.audit.clone().ok_or_else(|| {
             Status::failed_precondition("this service has no audit key, so nobody could check its export: give a [ledger.audit]")
         })?;
-        tracing::info!(auditor = auditor_of(&request), "the ledger is exported");
+        tracing::info!(auditor = name_of(&request), "the ledger is exported");
         let (pieces, stream) = mpsc::channel(MESSAGES_WAITING);
         tokio::spawn(async move {
             if let Err(export::Broken::Failed(status)) = export::send(&auditing, &key, &pieces).await {

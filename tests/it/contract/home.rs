@@ -88,6 +88,7 @@ impl Home {
         let mut config: Table = read(&self.config()).parse().unwrap();
         // The token of a contract has the keys of DSCs alone.
         config.remove("ledger");
+        config.remove("revocation");
         change(&mut config);
         fs::write(self.config(), config.to_string()).unwrap();
     }
