@@ -97,7 +97,7 @@ fn nothing_of_a_payload_is_in_the_database_file() {
     let (input, output) = (samples(home.path(), 50), home.path().join("signed.ndjson"));
     service.sign(&input, &output);
     let mut bytes = Vec::new();
-    for name in ["ledger.db", "ledger.db-wal"] {
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db.index", "ledger.db.index-wal"] {
         bytes.extend(std::fs::read(home.path().join("state").join(name)).unwrap());
     }
     service.end();

@@ -72,7 +72,7 @@ impl Indexer {
             let Some(last) = rows.last().map(|row| row.seq) else { break };
             for row in &rows {
                 let group = read_row(&*self.store, &mut draft, self.chain, row).await?;
-                draft.take(row.seq, group);
+                draft.take(row, group);
                 if draft.has(self.enough) {
                     self.index.add(&draft.finish()).await?;
                     self.progress.is_at(row.seq);

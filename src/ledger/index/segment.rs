@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::pages::{pages, prefix};
 use super::{HashKind, Signing};
 use crate::domain::NumericDate;
-use crate::ledger::record::{Body, Entry, Intent, Place, Record};
+use crate::ledger::record::{Body, Entry, Head, Intent, Link, Place, Record};
 use crate::ledger::store::{Row, StoreError};
 
 /// When a segment is full.
@@ -30,6 +30,8 @@ pub struct Segment {
     pub chain: i64,
     /// The last record in it.
     pub through: u64,
+    /// The chain's link there, by which an index is known to be this chain's.
+    pub link: Link,
     /// By kind of hash.
     pub pages: Vec<(HashKind, Vec<Page>)>,
     /// Its groups.
@@ -49,7 +51,7 @@ pub struct Page {
 #[derive(Debug)]
 pub(super) struct Draft {
     chain: i64,
-    through: u64,
+    through: Head,
     /// Intents whose outcome has not come yet.
     intents: BTreeMap<u64, Intent>,
     signings: Vec<Signing>,
@@ -66,7 +68,7 @@ pub(super) struct Group {
 
 impl Draft {
     pub(super) fn new(chain: i64) -> Self {
-        Self { chain, through: 0, intents: BTreeMap::new(), signings: Vec::new(), places: Default::default() }
+        Self { chain, through: Head::EMPTY, intents: BTreeMap::new(), signings: Vec::new(), places: Default::default() }
     }
 
     /// Reads a row; gives the group that it ends. An outcome whose intent was not read is `missing` it.
@@ -101,8 +103,9 @@ impl Draft {
     }
 
     /// Takes a row that was read into the segment.
-    pub(super) fn take(&mut self, seq: u64, group: Option<Group>) {
-        self.through = seq;
+    pub(super) fn take(&mut self, row: &Row, group: Option<Group>) {
+        let seq = row.seq;
+        self.through = Head { seq, link: row.link };
         let Some(Group { signing, entries, .. }) = group else { return };
         for (entry, index) in entries.iter().zip(0..) {
             let place = Place { seq, index };
@@ -123,7 +126,8 @@ impl Draft {
         let places = std::mem::take(&mut self.places);
         Segment {
             chain: self.chain,
-            through: self.through,
+            through: self.through.seq,
+            link: self.through.link,
             pages: HashKind::ALL.into_iter().zip(places.map(pages)).collect(),
             signings: std::mem::take(&mut self.signings),
         }

@@ -1,4 +1,6 @@
 use proptest::prelude::*;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 
 use super::*;
 use crate::domain::{Algorithm, CallerId, CertificateType, Country, Digest, Kid, NumericDate, Octets, SystemClock};
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 struct Bench {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     store: Arc<SqliteStore>,
     ledger: RecordedLedger,
     task: WriterTask,
@@ -31,7 +33,13 @@ impl Bench {
         let ledger = RecordedLedger::resume(&*store, writer, keys, clock, None).await.unwrap();
         let enough = Enough { entries: 20, groups: 4 };
         let indexer = Indexer::new(Arc::clone(&store) as _, Arc::clone(&store) as _, 1, enough);
-        Self { _folder: folder, store, ledger, task, indexer }
+        Self { folder, store, ledger, task, indexer }
+    }
+
+    /// A connection to the index besides those that it has.
+    async fn connect_to_index(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.folder.path().join("ledger.db.index"));
+        SqliteConnection::connect_with(&options).await.unwrap()
     }
 
     fn records(&self) -> Records {
@@ -183,4 +191,61 @@ async fn an_indexer_that_begins_anew_goes_on_from_the_last_segment() {
     assert_eq!(bench.store.indexed(1).await.unwrap(), 17);
     assert_eq!(bench.found(&Question::default()).await.len(), 9);
     bench.task.end().await;
+}
+
+fn one(number: u8) -> Made {
+    Made { caller: "clinic", person: None, kid: 1, entries: vec![entry(0, CertificateType::Test, number)] }
+}
+
+#[tokio::test]
+async fn no_commit_waits_for_a_segment_that_is_being_written() {
+    let bench = Bench::new().await;
+    let mut connection = bench.connect_to_index().await;
+    let segment = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    bench.sign(&one(1)).await;
+    segment.rollback().await.unwrap();
+    bench.task.end().await;
+}
+
+/// Ends, and opens the ledger again.
+async fn reopened(bench: Bench) -> (SqliteStore, tempfile::TempDir) {
+    let Bench { folder, store, ledger, task, indexer } = bench;
+    task.end().await;
+    drop((store, ledger, indexer));
+    (SqliteStore::open(&folder.path().join("ledger.db")).await.unwrap(), folder)
+}
+
+async fn with_a_segment() -> Bench {
+    let mut bench = Bench::new().await;
+    for number in 0..6 {
+        bench.sign(&one(number)).await;
+    }
+    bench.indexer.catch_up().await.unwrap();
+    bench
+}
+
+#[tokio::test]
+async fn an_index_of_its_own_ledger_is_gone_on_with() {
+    let (store, _folder) = reopened(with_a_segment().await).await;
+    assert_eq!(store.indexed(1).await.unwrap(), 9);
+}
+
+#[tokio::test]
+async fn an_index_of_another_ledger_is_built_anew() {
+    let bench = with_a_segment().await;
+    let another = sqlx::query("UPDATE segment SET link = zeroblob(32)");
+    another.execute(&mut bench.connect_to_index().await).await.unwrap();
+    let (store, _folder) = reopened(bench).await;
+    assert_eq!(store.indexed(1).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_read_is_built_anew() {
+    let (store, folder) = reopened(with_a_segment().await).await;
+    drop(store);
+    let file = folder.path().join("ledger.db.index");
+    std::fs::write(&file, [7; 5_000]).unwrap();
+    let _ = std::fs::remove_file(file.with_extension("index-wal"));
+    let store = SqliteStore::open(&folder.path().join("ledger.db")).await.unwrap();
+    assert_eq!(store.indexed(1).await.unwrap(), 0);
 }

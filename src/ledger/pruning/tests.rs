@@ -125,7 +125,7 @@ impl Bench {
     }
 
     async fn count(&self, table: &str) -> i64 {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("ledger.db"));
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("ledger.db.index"));
         let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
         let select = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         sqlx::query_scalar(select).fetch_one(&mut connection).await.unwrap()

@@ -3,8 +3,10 @@
 //! WAL with a sync at each commit, so that what is committed is there after a power cut. A lock on a file beside it, which ends
 //! with the process that holds it, says who writes.
 
+mod append;
 mod copy;
 mod index;
+mod index_file;
 mod kept;
 mod pruning;
 
@@ -21,6 +23,7 @@ use tokio::sync::Mutex;
 use super::{Append, ChainState, KeptItem, Lease, Row, Store, StoreError, StoreFuture, Taken, Wanted};
 use crate::domain::{NumericDate, Octets};
 use crate::ledger::record::Head;
+use index_file::IndexFile;
 
 /// How long one connection waits for another's write.
 const BUSY: Duration = Duration::from_secs(5);
@@ -40,6 +43,7 @@ pub struct SqliteStore {
     /// Held as long as this lives.
     _lock: Option<File>,
     writer: Mutex<Option<Writer>>,
+    index: IndexFile,
 }
 
 #[derive(Debug)]
@@ -58,8 +62,10 @@ impl SqliteStore {
         make_private(path).map_err(|error| unreachable_file(path, &error))?;
         let store = Self::reading(path, Some(lock));
         let mut connection = store.connect().await?;
-        migrations().run(&mut connection.connection).await.map_err(|error| StoreError::Database { reason: error.to_string() })?;
+        let steps = [("chains", include_str!("1_chains.sql")), ("pruning", include_str!("2_pruning.sql"))];
+        migrate(&mut connection.connection, &steps).await?;
         *store.writer.lock().await = Some(connection);
+        store.index.prepare(&store).await?;
         Ok(store)
     }
 
@@ -72,6 +78,7 @@ impl SqliteStore {
     /// Ends its connections; the last one takes the write-ahead log with it.
     pub async fn close(self) {
         self.readers.close().await;
+        self.index.close().await;
         if let Some(writer) = self.writer.into_inner() {
             // What is committed is durable, whether it closes or not.
             let _ = writer.connection.close().await;
@@ -80,16 +87,11 @@ impl SqliteStore {
 
     fn reading(path: &Path, lock: Option<File>) -> Self {
         // A file that is missing is never made anew: its chain would begin again, and nobody would see that the old one is gone.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(false)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY)
-            .pragma("journal_size_limit", LOG_LIMIT.to_string())
-            .disable_statement_logging();
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.clone());
-        Self { path: path.to_owned(), options, readers, _lock: lock, writer: Mutex::new(None) }
+        let options = options(path).synchronous(SqliteSynchronous::Full).thread_name(|_| "ledger-write".to_owned());
+        let reading = options.clone().thread_name(|_| "ledger-read".to_owned());
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(reading);
+        let index = IndexFile::beside(path);
+        Self { path: path.to_owned(), options, readers, _lock: lock, writer: Mutex::new(None), index }
     }
 
     async fn connect(&self) -> Result<Writer, StoreError> {
@@ -118,6 +120,17 @@ impl SqliteStore {
     }
 }
 
+/// How both files are opened; one that is missing is not made.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(BUSY)
+        .pragma("journal_size_limit", LOG_LIMIT.to_string())
+        .disable_statement_logging()
+}
+
 impl Store for SqliteStore {
     fn take<'s>(&'s self, Wanted { instance, .. }: Wanted<'s>) -> StoreFuture<'s, Taken> {
         Box::pin(self.writing(async move |connection| {
@@ -141,10 +154,8 @@ impl Store for SqliteStore {
     fn append<'s>(&'s self, lease: &'s Lease, append: Append<'s>) -> StoreFuture<'s, Vec<usize>> {
         Box::pin(self.writing(async move |connection| {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(of_sqlx)?;
-            move_head(&mut transaction, lease, &append).await?;
-            for row in append.rows {
-                insert(&mut transaction, lease.chain, row).await?;
-            }
+            append::move_head(&mut transaction, lease, &append).await?;
+            append::insert(&mut transaction, lease.chain, append.rows).await?;
             if !append.kept.is_empty() {
                 kept::insert(&mut transaction, append.kept).await?;
             }
@@ -163,7 +174,11 @@ impl Store for SqliteStore {
     }
 
     fn forget_kept(&self, now: NumericDate) -> StoreFuture<'_, ()> {
-        Box::pin(self.writing(async move |connection| kept::forget(connection, now).await))
+        Box::pin(async move {
+            // Commits go in between.
+            while self.writing(async |connection| kept::forget_some(connection, now).await).await? {}
+            Ok(())
+        })
     }
 
     fn chains(&self) -> StoreFuture<'_, Vec<ChainState>> {
@@ -190,37 +205,6 @@ const MOST_RECORDS: u64 = (1 << 40) - 1;
 
 fn id(chain: i64, seq: u64) -> i64 {
     chain << 40 | i64::try_from(seq.min(MOST_RECORDS)).unwrap_or(i64::MAX)
-}
-
-/// Moves the end of a chain; nothing is written where it is not where the writer thinks.
-async fn move_head(connection: &mut SqliteConnection, lease: &Lease, append: &Append<'_>) -> Result<(), StoreError> {
-    let Some(last) = append.rows.last() else { return Ok(()) };
-    let moved =
-        sqlx::query("UPDATE chain SET seq = ?, link = ?, settled = ? WHERE id = ? AND fence = ? AND seq = ? AND link = ?")
-            .bind(integer(last.seq))
-            .bind(last.link.0.as_slice())
-            .bind(integer(append.settled))
-            .bind(lease.chain)
-            .bind(lease.fence)
-            .bind(integer(append.from.seq))
-            .bind(append.from.link.0.as_slice())
-            .execute(connection)
-            .await
-            .map_err(of_sqlx)?;
-    if moved.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Lost { instance: lease.instance.clone() }) }
-}
-
-async fn insert(connection: &mut SqliteConnection, chain: i64, row: &Row) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO record (id, link, digest, record, detail) VALUES (?, ?, ?, ?, ?)")
-        .bind(id(chain, row.seq))
-        .bind(row.link.0.as_slice())
-        .bind(row.digest.0.as_slice())
-        .bind(row.record.as_deref())
-        .bind(row.detail.as_deref())
-        .execute(connection)
-        .await
-        .map_err(of_sqlx)?;
-    Ok(())
 }
 
 fn state_of(row: &SqliteRow) -> Result<ChainState, StoreError> {
@@ -276,15 +260,12 @@ fn unreachable_file(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Database { reason: format!("{}: {error}", path.display()) }
 }
 
-fn migrations() -> Migrator {
-    let step = |number, name: &'static str, sql: &'static str| {
-        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+async fn migrate(connection: &mut SqliteConnection, steps: &[(&'static str, &'static str)]) -> Result<(), StoreError> {
+    let step = |(number, (name, sql)): (i64, &(&'static str, &'static str))| {
+        Migration::new(number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![
-        step(1, "chains", include_str!("1_chains.sql")),
-        step(2, "index", include_str!("2_index.sql")),
-        step(3, "pruning", include_str!("3_pruning.sql")),
-    ])
+    let migrator = Migrator::with_migrations((1..).zip(steps).map(step).collect());
+    migrator.run(connection).await.map_err(|error| StoreError::Database { reason: error.to_string() })
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {

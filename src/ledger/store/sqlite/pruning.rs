@@ -1,4 +1,4 @@
-//! What is forgotten, in the same file. Its pages are overwritten and used again; the file does not shrink by itself.
+//! What is forgotten, in both files. Their pages are overwritten and used again; they do not shrink by themselves.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -49,19 +49,21 @@ impl PruningStore for SqliteStore {
 
     fn expired(&self, chain: i64, before: NumericDate, most: usize) -> StoreFuture<'_, Vec<u64>> {
         Box::pin(async move {
+            let Some(readers) = self.index.readers() else { return Ok(Vec::new()) };
             let select = "SELECT id FROM signing WHERE expires_at < ? AND id BETWEEN ? AND ? ORDER BY expires_at, id LIMIT ?";
             let query = sqlx::query(select).bind(before.seconds()).bind(id(chain, 0)).bind(id(chain, MOST_RECORDS));
-            let rows = query.bind(i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(&self.readers).await.map_err(of_sqlx)?;
+            let rows = query.bind(i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(readers).await.map_err(of_sqlx)?;
             rows.iter().map(|row| Ok(place(row, 0)? & MOST_RECORDS)).collect()
         })
     }
 
     fn count_expired(&self, chain: i64, before: NumericDate) -> StoreFuture<'_, ExpiredCount> {
         Box::pin(async move {
+            let Some(readers) = self.index.readers() else { return Ok(ExpiredCount::default()) };
             let select = "SELECT count(*), coalesce(sum(vaccinations + tests + recoveries), 0) FROM signing \
                  WHERE expires_at < ? AND id BETWEEN ? AND ?";
             let query = sqlx::query(select).bind(before.seconds()).bind(id(chain, 0)).bind(id(chain, MOST_RECORDS));
-            let row = query.fetch_one(&self.readers).await.map_err(of_sqlx)?;
+            let row = query.fetch_one(readers).await.map_err(of_sqlx)?;
             Ok(ExpiredCount { groups: place(&row, 0)?, certificates: place(&row, 1)? })
         })
     }
@@ -70,37 +72,46 @@ impl PruningStore for SqliteStore {
         Box::pin(async move {
             // On a connection of its own: between its transactions the writer's commits go on.
             let connection = &mut self.connect().await?.connection;
-            sqlx::query("PRAGMA secure_delete = ON").execute(&mut *connection).await.map_err(of_sqlx)?;
+            sqlx::query(OVERWRITE).execute(&mut *connection).await.map_err(of_sqlx)?;
             let records = "UPDATE record SET record = NULL, detail = NULL WHERE id = ?";
             let details = "UPDATE record SET detail = NULL WHERE id = ?";
-            let signings = "DELETE FROM signing WHERE id = ?";
             change(connection, records, chain, &forgotten.intents).await?;
             change(connection, details, chain, &forgotten.outcomes).await?;
-            change(connection, signings, chain, &forgotten.outcomes).await?;
-            for segment in segments(connection, chain, &forgotten.outcomes).await? {
-                for kind in HashKind::ALL {
-                    forget_places(connection, kind, segment, &forgotten.outcomes).await?;
-                }
-                drop_segment(connection, segment).await?;
-            }
-            Ok(())
+            self.index.building(async |connection| forget_indexed(connection, chain, &forgotten.outcomes).await).await
         })
     }
 }
 
+/// So that nothing of what is forgotten is left in what is free.
+const OVERWRITE: &str = "PRAGMA secure_delete = ON";
+
+async fn forget_indexed(connection: &mut SqliteConnection, chain: i64, outcomes: &BTreeSet<u64>) -> Result<(), StoreError> {
+    sqlx::query(OVERWRITE).execute(&mut *connection).await.map_err(of_sqlx)?;
+    change(connection, "DELETE FROM signing WHERE id = ?", chain, outcomes).await?;
+    for segment in segments(connection, chain, outcomes).await? {
+        for kind in HashKind::ALL {
+            forget_places(connection, kind, segment, outcomes).await?;
+        }
+        drop_segment(connection, segment).await?;
+    }
+    Ok(())
+}
+
 impl SqliteStore {
-    /// Writes the file anew without what is free in it. It takes the room of another one meanwhile.
+    /// Writes both files anew without what is free in them. It takes the room of others meanwhile.
     ///
     /// # Errors
     /// Where there is no room, or another process has the file.
     pub async fn compact(&self) -> Result<(), StoreError> {
-        self.writing(async |connection| {
-            sqlx::query("VACUUM").execute(&mut *connection).await.map_err(of_sqlx)?;
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map_err(of_sqlx)?;
-            Ok(())
-        })
-        .await
+        self.writing(compact).await?;
+        self.index.building(compact).await
     }
+}
+
+async fn compact(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("VACUUM").execute(&mut *connection).await.map_err(of_sqlx)?;
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map_err(of_sqlx)?;
+    Ok(())
 }
 
 /// Does a statement at each place, some at a time.

@@ -1,9 +1,11 @@
--- What questions need, built behind the path of a certificate, a segment of records at a time. It can be built anew from the records.
+-- What questions need, in a file of its own: built behind the path of a certificate, a segment of records at a time. Where it is lost
+-- it is built anew from the records.
 
 CREATE TABLE segment (
     id      INTEGER PRIMARY KEY,
     chain   INTEGER NOT NULL,
-    through INTEGER NOT NULL -- the last record of the chain that is in it
+    through INTEGER NOT NULL, -- the last record of the chain that is in it
+    link    BLOB    NOT NULL -- the chain's link there
 ) STRICT;
 
 -- The places of certificates, sorted by the first 8 bytes of one of their hashes, some 256 a page.
@@ -34,3 +36,4 @@ CREATE INDEX signing_at ON signing (at);
 CREATE INDEX signing_caller ON signing (caller, at);
 CREATE INDEX signing_person ON signing (person, at) WHERE person IS NOT NULL;
 CREATE INDEX signing_kid ON signing (kid, at);
+CREATE INDEX signing_expires ON signing (expires_at);
