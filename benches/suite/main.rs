@@ -4,7 +4,9 @@
 //! in target/criterion.
 
 mod boundary;
+mod cpu_time;
 mod grpc;
+mod ledger;
 mod path;
 mod payloads;
 mod retries;
@@ -19,5 +21,7 @@ fn main() {
     boundary::benches();
     grpc::benches();
     retries::benches();
+    ledger::benches();
+    ledger::cpu_benches();
     criterion::Criterion::default().configure_from_args().final_summary();
 }

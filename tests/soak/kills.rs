@@ -44,18 +44,18 @@ fn twenty_killed_workers_cost_no_item_of_a_hundred_thousand() {
 }
 
 /// The lines of a file that grows.
-struct Lines {
+pub(crate) struct Lines {
     file: File,
     count: u64,
 }
 
 impl Lines {
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         Self { file: File::open(path).unwrap(), count: 0 }
     }
 
     /// So far.
-    fn count(&mut self) -> u64 {
+    pub(crate) fn count(&mut self) -> u64 {
         let mut new = Vec::new();
         self.file.read_to_end(&mut new).unwrap();
         self.count += new.iter().filter(|byte| **byte == b'\n').count() as u64;

@@ -29,6 +29,8 @@ pub(crate) struct Load {
     payloads: Arc<Vec<Bytes>>,
     /// The next item's number: no item id is used twice.
     next: Arc<AtomicU64>,
+    batch: usize,
+    in_flight: usize,
     runtime: Runtime,
 }
 
@@ -38,28 +40,38 @@ struct Sample<'a> {
     payload: &'a RawValue,
 }
 
-/// What has been answered, and when.
-#[derive(Default)]
-pub(crate) struct Answers(Mutex<Vec<Instant>>);
+/// When batches of a size were answered.
+pub(crate) struct Answers {
+    batch: usize,
+    times: Mutex<Vec<Instant>>,
+}
 
 impl Load {
     pub(crate) fn new(endpoint: &str) -> Self {
+        Self::of_batches(endpoint, BATCH, BATCHES_IN_FLIGHT)
+    }
+
+    /// One with bulk batches of another size, so many at a time.
+    pub(crate) fn of_batches(endpoint: &str, batch: usize, in_flight: usize) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let client = runtime.block_on(Client::connect(&plain(endpoint))).unwrap();
         let samples = run(sceau().args(["sample", "--count", &PAYLOADS.to_string()]));
         assert_eq!(samples.code, Some(0), "{}", samples.stderr);
         let payload = |line: &str| Bytes::from(serde_json::from_str::<Sample<'_>>(line).unwrap().payload.get().to_owned());
-        Self { client, payloads: Arc::new(samples.stdout.lines().map(payload).collect()), next: Arc::default(), runtime }
+        let payloads = Arc::new(samples.stdout.lines().map(payload).collect());
+        // A ledger that runs share knows the items of the last one.
+        let next = Arc::new(AtomicU64::new(rand::random::<u32>().into()));
+        Self { client, payloads, next, batch, in_flight, runtime }
     }
 
     /// Signs bulk batches, and waits for the last.
     pub(crate) fn sign(&self, batches: u64) {
-        self.run(&Arc::new(AtomicU64::new(batches)), &Arc::default(), || ());
+        self.run(&Arc::new(AtomicU64::new(batches)), &self.answers(), || ());
     }
 
     /// Keeps the service busy with bulk batches, and does something when it is.
     pub(crate) fn saturate<T>(&self, work: impl FnOnce(&Answers) -> T) -> T {
-        let (left, answers) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::default());
+        let (left, answers) = (Arc::new(AtomicU64::new(u64::MAX)), self.answers());
         self.run(&left, &answers, || {
             std::thread::sleep(WARM_UP);
             let result = work(&answers);
@@ -93,10 +105,14 @@ impl Load {
             let (sender, left, answers) = (self.sender(), Arc::clone(left), Arc::clone(answers));
             self.runtime.spawn(sender.send_while(left, answers))
         };
-        let tasks: Vec<_> = (0..BATCHES_IN_FLIGHT).map(task).collect();
+        let tasks: Vec<_> = (0..self.in_flight).map(task).collect();
         let result = meanwhile();
         tasks.into_iter().for_each(|task| self.runtime.block_on(task).unwrap());
         result
+    }
+
+    fn answers(&self) -> Arc<Answers> {
+        Arc::new(Answers { batch: self.batch, times: Mutex::default() })
     }
 
     fn sender(&self) -> Sender {
@@ -118,11 +134,11 @@ struct Sender {
 impl Sender {
     async fn send_while(self, left: Arc<AtomicU64>, answers: Arc<Answers>) {
         while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-            let batch = self.batch(Lane::Bulk, BATCH);
+            let batch = self.batch(Lane::Bulk, answers.batch);
             let results = self.client.sign_batch(batch).await.unwrap();
             let refused = results.iter().find(|result| result.outcome.is_err());
-            assert!(results.len() == BATCH && refused.is_none(), "{} results; {refused:?}", results.len());
-            answers.0.lock().unwrap().push(Instant::now());
+            assert!(results.len() == answers.batch && refused.is_none(), "{} results; {refused:?}", results.len());
+            answers.times.lock().unwrap().push(Instant::now());
         }
     }
 
@@ -142,13 +158,13 @@ impl Answers {
     /// Waits, and gives the items a second meanwhile: the slope of the line through all answers, for they come in clusters,
     /// and one at the window's edge would count too much.
     pub(crate) fn rate_over(&self, time: Duration) -> f64 {
-        let seen = self.0.lock().unwrap().len();
+        let seen = self.times.lock().unwrap().len();
         std::thread::sleep(time);
-        let answers = self.0.lock().unwrap();
+        let answers = self.times.lock().unwrap();
         let times = &answers[seen..];
         let Some(first) = times.first() else { return 0.0 };
         let points = times.iter().enumerate().map(|(number, at)| ((*at - *first).as_secs_f64(), number as f64));
-        BATCH as f64 * slope(&points.collect::<Vec<_>>())
+        self.batch as f64 * slope(&points.collect::<Vec<_>>())
     }
 }
 

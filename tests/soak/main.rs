@@ -7,6 +7,7 @@
 
 mod bare;
 mod kills;
+mod ledger;
 mod load;
 mod memory;
 mod network_hsm;

@@ -1,5 +1,6 @@
 //! What Linux says of processes and of the machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -19,6 +20,19 @@ pub(crate) fn cpu_time(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     ticks(fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap())
+}
+
+/// CPU time of a process's threads that live, by their names; those of one name together.
+pub(crate) fn thread_times(pid: u32) -> BTreeMap<String, Duration> {
+    let mut times = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+        let read = |file: &str| fs::read_to_string(task.path().join(file));
+        // One may have ended.
+        let (Ok(name), Ok(schedule)) = (read("comm"), read("schedstat")) else { continue };
+        let nanoseconds = schedule.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or_default();
+        *times.entry(name.trim().to_owned()).or_default() += Duration::from_nanos(nanoseconds);
+    }
+    times
 }
 
 /// CPU time of the whole machine, over all cores, since it started.

@@ -1,0 +1,128 @@
+//! A ledger of ten million certificates, made once and used by every run.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use sceau::domain::{Clock, NumericDate};
+use sceau::ledger::LedgerKeys;
+
+use super::written::{Certificates, LedgerAtWork};
+use crate::proc;
+use crate::shared::binary::edit;
+
+/// Guards against hanging; nothing here is about speed.
+pub(crate) const BOUND: Duration = Duration::from_secs(300);
+/// How many certificates are on record in it, before runs add theirs.
+pub(crate) const CERTIFICATES: u64 = 10_000_000;
+/// Certificates of a group.
+pub(crate) const GROUP: usize = 500;
+/// Groups that are written at the same time, as many as a busy service's.
+const IN_FLIGHT: u64 = 8;
+/// Between two groups, so that times tell them apart: ten million are a week.
+const SECONDS_A_GROUP: i64 = 30;
+
+/// A folder with such a ledger and its keys. It stays for the next run.
+pub(crate) struct MadeLedger {
+    folder: PathBuf,
+    pub(crate) keys: LedgerKeys,
+}
+
+impl MadeLedger {
+    /// The one that is there; it is made where none is.
+    pub(crate) fn open() -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ledger-ten-million");
+        let key = "ab".repeat(32);
+        let made = Self { folder, keys: LedgerKeys::parse(&key).unwrap() };
+        let done = made.folder.join("done");
+        if !done.exists() {
+            let _ = fs::remove_dir_all(&made.folder);
+            fs::create_dir_all(&made.folder).unwrap();
+            let mut private = fs::OpenOptions::new();
+            std::io::Write::write_all(
+                &mut private.write(true).create_new(true).mode(0o600).open(made.key_file()).unwrap(),
+                key.as_bytes(),
+            )
+            .unwrap();
+            made.write();
+            fs::write(done, "").unwrap();
+        }
+        made
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.join("ledger.db")
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.join("ledger.keys")
+    }
+
+    /// Has a service use it.
+    pub(crate) fn configure(&self, config: &Path) {
+        let section = format!("[ledger]\npath = {:?}\nkey_file = {:?}\n\n[ledger.audit]", self.file(), self.key_file());
+        edit(config, "[ledger.audit]", &section);
+    }
+
+    /// The instant at which so much of it was written, from 0 to 1.
+    pub(crate) fn time(share: f64) -> NumericDate {
+        let groups = (CERTIFICATES / GROUP as u64) as f64;
+        start().plus_seconds((groups * share) as i64 * SECONDS_A_GROUP)
+    }
+
+    fn write(&self) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let clock = Arc::new(GroupClock(AtomicI64::new(0)));
+        let began = Instant::now();
+        let ledger = runtime.block_on(LedgerAtWork::open(&self.file(), &self.keys, Arc::clone(&clock) as _, None));
+        let ledger = Arc::new(ledger);
+        let share = CERTIFICATES / IN_FLIGHT;
+        let tasks: Vec<_> = (0..IN_FLIGHT)
+            .map(|number| {
+                let (ledger, clock) = (Arc::clone(&ledger), Arc::clone(&clock));
+                let mut certificates = Certificates::from(self.keys.clone(), number * share);
+                runtime.spawn(async move {
+                    for _ in 0..share / GROUP as u64 {
+                        let batch = certificates.batch(GROUP, clock.tick());
+                        ledger.record(batch).await;
+                    }
+                })
+            })
+            .collect();
+        tasks.into_iter().for_each(|task| runtime.block_on(task).unwrap());
+        say(&format!("{CERTIFICATES} certificates on record"), began);
+        let began = Instant::now();
+        runtime.block_on(async { ledger.indexer().await.catch_up().await }).unwrap();
+        say("indexed", began);
+        runtime.block_on(Arc::into_inner(ledger).unwrap().end());
+    }
+}
+
+fn say(what: &str, began: Instant) {
+    let cpu = proc::cpu_time(std::process::id());
+    println!("{what} in {:.0} s; CPU time of the process so far {:.0} s", began.elapsed().as_secs_f64(), cpu.as_secs_f64());
+}
+
+fn start() -> NumericDate {
+    NumericDate::from_rfc3339("2021-11-01T00:00:00Z").unwrap()
+}
+
+/// Goes on with each group.
+#[derive(Debug)]
+struct GroupClock(AtomicI64);
+
+impl GroupClock {
+    fn tick(&self) -> NumericDate {
+        start().plus_seconds(self.0.fetch_add(1, Ordering::Relaxed) * SECONDS_A_GROUP)
+    }
+}
+
+impl Clock for GroupClock {
+    fn now(&self) -> NumericDate {
+        start().plus_seconds(self.0.load(Ordering::Relaxed) * SECONDS_A_GROUP)
+    }
+}
