@@ -1,10 +1,12 @@
 //! The words of the field: what a certificate says, and who may vouch for it.
 //!
 //! Everything here is parsed, so that a value that exists is valid. There is no I/O, no clock and no randomness in
-//! this room: the time comes from a [`Clock`], identities from a secret that the caller holds.
+//! this room: the time comes from a [`Clock`], identities from a secret that the caller holds. ([`officers::OfficerKey`] alone
+//! takes the crypto library's randomness: it makes keys and ECDSA signatures.)
 //!
 //! Reading order: [`hcert`] (what is certified), [`payload`] (how a JSON payload becomes one), [`rule`] and
-//! [`fault`] (what is refused, and how that is said), then the small words.
+//! [`fault`] (what is refused, and how that is said), then the small words; [`officers`] (who may change which keys there are)
+//! stands by itself.
 
 pub mod algorithm;
 pub mod batch;
@@ -16,6 +18,7 @@ pub mod hcert;
 pub mod json;
 pub mod kid;
 pub mod octets;
+pub mod officers;
 pub mod payload;
 pub mod pem;
 pub mod revocation;
