@@ -58,7 +58,7 @@ impl Settlements {
             }
             Body::Pruning(pruning) => flaws.extend(self.prune(record, pruning, passed)),
             Body::Revocation(revocation) => self.revoked += u64::from(revocation.certificates),
-            Body::Opened(_) | Body::Seal(_) => {}
+            Body::Opened(_) | Body::Seal(_) | Body::Custody(_) => {}
         }
         flaws
     }

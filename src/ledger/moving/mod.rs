@@ -125,7 +125,7 @@ impl ChainCheck {
             Body::Pruning(pruning) => {
                 self.pruned_before = self.pruned_before.max(Some(NumericDate::from_seconds(pruning.before)));
             }
-            Body::Opened(_) | Body::Seal(_) | Body::Revocation(_) => {}
+            Body::Opened(_) | Body::Seal(_) | Body::Revocation(_) | Body::Custody(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Link;
 use crate::domain::Octets;
+use crate::domain::officers::Event;
 
 /// What happened, by kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub enum Body {
     Revocation(Revocation),
     /// Records were forgotten; their digests stay.
     Pruning(Pruning),
+    /// Officers proposed, approved or did something.
+    Custody(Event),
 }
 
 impl Body {
@@ -42,6 +45,7 @@ impl Body {
             Self::Seal(_) => "seal",
             Self::Revocation(_) => "revocation",
             Self::Pruning(_) => "pruning",
+            Self::Custody(_) => "custody",
         }
     }
 }

@@ -96,7 +96,7 @@ impl Record {
                     && revocation.adds_up()
                     && is_hashed(&revocation.places)
             }
-            Body::Opened(_) | Body::Doubt { .. } | Body::Seal(_) | Body::Pruning(_) => detail.is_empty(),
+            Body::Opened(_) | Body::Doubt { .. } | Body::Seal(_) | Body::Pruning(_) | Body::Custody(_) => detail.is_empty(),
         }
     }
 }

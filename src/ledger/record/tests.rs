@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::officers::{Event, SignedText};
 use crate::domain::{CertificateType, NumericDate};
 
 fn record(body: Body) -> Record {
@@ -66,6 +67,14 @@ fn an_outcome_has_its_entries_and_no_others() {
         assert!(!outcome.has_detail(&bent), "{place}");
     }
     assert_eq!(Entry::all(&detail).collect::<Vec<_>>(), (0..5).map(entry).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_step_of_custody_is_a_record_without_a_detail() {
+    let event = Event::Approved(SignedText { text: "{}".to_owned(), signature: Octets([1; 64]) });
+    let custody = record(Body::Custody(event));
+    assert_eq!((Record::from_cbor(&custody.to_cbor()), custody.body.kind()), (Ok(custody.clone()), "custody"));
+    assert!(custody.has_detail(&[]) && !custody.has_detail(&[0]));
 }
 
 proptest! {

@@ -128,7 +128,7 @@ impl Prover {
                 self.open.remove(intent);
             }),
             Ok(Body::Seal(seal)) => self.seal(&seal),
-            Ok(Body::Opened(_) | Body::Revocation(_) | Body::Pruning(_)) | Err(_) => {}
+            Ok(Body::Opened(_) | Body::Revocation(_) | Body::Pruning(_) | Body::Custody(_)) | Err(_) => {}
         }
         self.forget();
     }
