@@ -7,12 +7,12 @@
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; parsed, so valid by construction; no I/O |
+//! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; officers, and what they sign; parsed, so valid by construction; no I/O |
 //! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; revocation lists and CMS; pure functions |
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
 //! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; exports, and their audit; pruning; the only room that names sqlx |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; what can be signed at a moment |
-//! | [`custody`] | the life of a DSC: the request to the CSCA, the check of what comes back, the upload and the trust list, the calendar; the CSCA of development; what officers revoke; the only room that names rcgen |
+//! | [`custody`] | the life of a DSC: the request to the CSCA, the check of what comes back, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals; the CSCA of development; what officers revoke; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
@@ -62,6 +62,9 @@
 //!   and what cannot be checked is refused. custody/import/tests.rs, tests/it/custody.rs
 //! - **No revocation list leaves off the record,** nor one that is not made of what is on record; the record gives the same lists
 //!   again. custody/revocation/tests.rs, tests/it/revoke.rs
+//! - **Keys and officers change by two officers, or not at all;** one alone can stop a key. An approval counts for one text, in one
+//!   role, under one roster, once. domain/officers/tests.rs, custody/register/tests
+//! - **A key's state goes forward only; its window holds its first instant and not its end.** custody/register/tests
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
 //! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs

@@ -1,14 +1,16 @@
-//! The life of a DSC, and what officers do about certificates: what is written and read on the way of a DSC, how one is issued
-//! for development, and revocation.
+//! The life of a DSC, and what officers do about certificates: what is written and read on the way of a DSC, which keys there are
+//! and who may change that, how one is issued for development, and revocation.
 //!
 //! Reading order: [`csr`] (what the CSCA is asked for), [`import`] (what comes back, checked), [`publish`] and [`trust_list`] (how
-//! verifiers hear of it), [`plan`] (when each of these is due), [`development`] (a CSCA for tests). These are pure: the token signs
-//! a digest that a draft gives, and the caller reads and writes the files. [`revocation`] asks the ledger and writes to it.
+//! verifiers hear of it), [`plan`] (when each of these is due), [`register`] (keys, their states, and what officers propose),
+//! [`development`] (a CSCA for tests). These are pure: the token signs a digest that a draft gives, and the caller reads and writes
+//! the files. [`revocation`] asks the ledger and writes to it.
 
 pub mod csr;
 pub mod development;
 pub mod import;
 pub mod plan;
 pub mod publish;
+pub mod register;
 pub mod revocation;
 pub mod trust_list;

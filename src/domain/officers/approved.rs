@@ -6,6 +6,9 @@ use super::{Change, InvalidText, Label, Proposal, Refusal, Roster, SignedText, V
 use crate::domain::NumericDate;
 
 /// A change that enough officers agreed on. [`Roster::judge`] alone makes one.
+///
+/// It is for one time: whoever does what it says, and has no chain that says what was done, keeps the proposal's id until the
+/// proposal expires, and does not do it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     proposal: Proposal,
