@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sceau::domain::{CallerId, Clock, ItemId};
 use sceau::ledger::index::{Enough, Indexer};
 use sceau::ledger::store::Store;
-use sceau::ledger::store::sqlite::{SqliteIndex, SqliteStore};
+use sceau::ledger::store::sqlite::SqliteStore;
 use sceau::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
 use sceau::ledger::{Claim, ItemKey, Ledger, LedgerKeys, RecordedLedger, Retention, SignedItem, Ticket};
 
@@ -58,8 +58,7 @@ impl LedgerAtWork {
     /// What indexes it.
     pub(crate) async fn indexer(&self) -> Indexer {
         let chain = self.store.chains().await.expect("the store answers")[0].chain;
-        let index = SqliteIndex::open(&self.store).await.expect("the file can be made");
-        Indexer::new(Arc::clone(&self.store) as _, Arc::new(index), chain, Enough::default())
+        Indexer::new(Arc::clone(&self.store) as _, Arc::clone(&self.store) as _, chain, Enough::default())
     }
 
     /// Ends as the service does.
