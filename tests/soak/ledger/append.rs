@@ -76,9 +76,9 @@ fn measure(name: &str, file: &Path, keys: &LedgerKeys) -> f64 {
     };
     write(WARM_UP);
     until_indexed();
-    let (before, commits, began) = (thread_times(std::process::id()), ledger.ledger.status().written().0, Instant::now());
+    let (before, commits, began) = (thread_times(std::process::id()), ledger.ledger.status().written().commits, Instant::now());
     write(GROUPS);
-    let (took, commits) = (began.elapsed(), ledger.ledger.status().written().0 - commits);
+    let (took, commits) = (began.elapsed(), ledger.ledger.status().written().commits - commits);
     until_indexed();
     let after = thread_times(std::process::id());
     let count = GROUPS * GROUP as u64;

@@ -43,7 +43,7 @@ impl MadeLedger {
             let _ = fs::remove_dir_all(&made.folder);
             fs::create_dir_all(&made.folder).unwrap();
             let mut private = fs::OpenOptions::new();
-            std::io::Write::write_all(
+            Write::write_all(
                 &mut private.write(true).create_new(true).mode(0o600).open(made.key_file()).unwrap(),
                 key.as_bytes(),
             )
