@@ -88,8 +88,8 @@ fn between_items(lane: Lane) {
 const MIN_ITEMS_A_THREAD: usize = 8;
 
 /// What goes through the pipeline together: one token signs a slice while the next is prepared, and a token that is slow or
-/// fails costs a slice, not the batch.
-const SLICE_ITEMS: usize = 64;
+/// fails costs a slice, not the batch. Each is an intent and an outcome in the ledger: smaller ones cost more of it.
+const SLICE_ITEMS: usize = 128;
 
 impl Signer {
     /// A signer over a keyring.
