@@ -7,7 +7,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSy
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::{READERS, SqliteStore, column, make_private, migrate, octets, of_sqlx, options, place, unreachable_file};
+use super::{
+    READER_CACHE, READERS, SqliteStore, column, make_private, migrate, octets, of_sqlx, options, place, unreachable_file,
+};
 use crate::domain::Octets;
 use crate::ledger::store::{Store, StoreError};
 
@@ -27,7 +29,7 @@ impl IndexFile {
         let path = with_end(ledger, ".index");
         // What a loss of power takes from it is indexed again.
         let options = options(&path).synchronous(SqliteSynchronous::Normal).thread_name(|_| "ledger-index-db".to_owned());
-        let reading = options.clone().thread_name(|_| "ledger-find-db".to_owned());
+        let reading = options.clone().pragma("cache_size", READER_CACHE).thread_name(|_| "ledger-find-db".to_owned());
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(reading);
         Self { path, options, readers, builder: Mutex::new(None) }
     }

@@ -31,6 +31,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Connections for questions.
 const READERS: u32 = 4;
 
+/// What each of them holds of the file, in KiB, with SQLite's minus. Most is asked once, and the system keeps the file's pages too.
+const READER_CACHE: &str = "-256";
+
 /// Of the write-ahead log, how much is kept on disk between checkpoints, in bytes.
 const LOG_LIMIT: u32 = 64 * 1024 * 1024;
 
@@ -88,7 +91,7 @@ impl SqliteStore {
     fn reading(path: &Path, lock: Option<File>) -> Self {
         // A file that is missing is never made anew: its chain would begin again, and nobody would see that the old one is gone.
         let options = options(path).synchronous(SqliteSynchronous::Full).thread_name(|_| "ledger-write".to_owned());
-        let reading = options.clone().thread_name(|_| "ledger-read".to_owned());
+        let reading = options.clone().pragma("cache_size", READER_CACHE).thread_name(|_| "ledger-read".to_owned());
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(reading);
         let index = IndexFile::beside(path);
         Self { path: path.to_owned(), options, readers, _lock: lock, writer: Mutex::new(None), index }
