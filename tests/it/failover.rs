@@ -190,12 +190,12 @@ fn call(code: &str) -> TokenError {
 #[tokio::test]
 async fn a_batch_is_shared_out_between_two_tokens() {
     let pair = Pair::new(Mood::Signs, Mood::Signs);
-    let kids = kids(&pair.sign(640).await);
-    assert_eq!((pair.a.signed(), pair.b.signed()), (320, 320));
+    let kids = kids(&pair.sign(768).await);
+    assert_eq!((pair.a.signed(), pair.b.signed()), (384, 384));
     for dsc in &pair.dscs {
-        assert_eq!(kids.iter().filter(|kid| **kid == dsc.kid()).count(), 320);
+        assert_eq!(kids.iter().filter(|kid| **kid == dsc.kid()).count(), 384);
     }
-    assert_eq!(pair.a.good.load(Ordering::SeqCst), 320, "each signature is judged");
+    assert_eq!(pair.a.good.load(Ordering::SeqCst), 384, "each signature is judged");
 }
 
 #[tokio::test]
