@@ -140,7 +140,7 @@ pub const CATALOGUE: &[Metric] = &[
         Unit::Seconds,
         &["stage", "lane"],
         SECONDS,
-        "Time in a stage. queue: a batch waits for its place; the others are of a slice of 64 items or fewer. prepare: validated and \
+        "Time in a stage. queue: a batch waits for its place; the others are of a slice of 128 items or fewer. prepare: validated and \
          encoded, in one pass over each item; token: signed; finish: signatures verified and certificates put together, in one pass; ledger: \
          claimed, an intent to sign put on record, or an outcome; prepare and finish with the wait for a thread",
     ),
