@@ -73,14 +73,19 @@ impl IntoIterator for Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("; ")?;
-            }
-            write!(f, "{fault}")?;
-        }
-        Ok(())
+        write_all(f, &self.0)
     }
+}
+
+/// Writes all that is wrong, in one line.
+pub(crate) fn write_all(f: &mut fmt::Formatter<'_>, faults: &[impl fmt::Display]) -> fmt::Result {
+    for (index, fault) in faults.iter().enumerate() {
+        if index > 0 {
+            f.write_str("; ")?;
+        }
+        write!(f, "{fault}")?;
+    }
+    Ok(())
 }
 
 impl std::error::Error for Faults {}

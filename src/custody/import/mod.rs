@@ -27,6 +27,7 @@ use der::oid::AssociatedOid;
 use x509_cert::Certificate;
 use x509_cert::name::Name;
 
+use crate::domain::fault::write_all;
 use crate::domain::{CertificateTypes, Country, Dsc, NumericDate, PublicKey};
 
 pub use chain::{Csca, CscaError};
@@ -154,13 +155,7 @@ impl Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("; ")?;
-            }
-            write!(f, "{fault}")?;
-        }
-        Ok(())
+        write_all(f, &self.0)
     }
 }
 

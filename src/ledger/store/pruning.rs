@@ -47,3 +47,14 @@ pub trait PruningStore: Send + Sync + fmt::Debug {
     /// Forgets, in steps that hold up no commit. Without effect on what is forgotten already.
     fn forget<'s>(&'s self, chain: i64, forgotten: &'s Forgotten) -> StoreFuture<'s, ()>;
 }
+
+/// Of segments in a row, each with its last record, those that have outcomes of these. The first of them is the first that ends where
+/// the first outcome is, or later.
+pub(super) fn having(segments: impl IntoIterator<Item = (i64, u64)>, outcomes: &BTreeSet<u64>) -> Vec<i64> {
+    let mut after = 0;
+    let mut has_one = |through: u64| {
+        let begins = std::mem::replace(&mut after, through);
+        outcomes.range(..=through).next_back().is_some_and(|seq| *seq > begins)
+    };
+    segments.into_iter().filter(|(_, through)| has_one(*through)).map(|(segment, _)| segment).collect()
+}

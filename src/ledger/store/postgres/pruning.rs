@@ -9,7 +9,7 @@ use super::{PostgresStore, column, integer, of_sqlx, place};
 use crate::domain::NumericDate;
 use crate::ledger::index::HashKind;
 use crate::ledger::index::pages::without;
-use crate::ledger::store::pruning::{ExpiredCount, Forgotten, PruningStore};
+use crate::ledger::store::pruning::{ExpiredCount, Forgotten, PruningStore, having};
 use crate::ledger::store::{StoreError, StoreFuture};
 
 /// What is changed in one transaction.
@@ -101,15 +101,9 @@ impl PostgresStore {
         let read = async move |connection: &mut PgConnection| {
             sqlx::query(select).bind(chain).bind(integer(first)).fetch_all(connection).await.map_err(of_sqlx)
         };
-        let (mut found, mut after) = (Vec::new(), 0);
-        for row in &self.0.with(read).await? {
-            let through = place(row, 1)?;
-            if outcomes.range(..=through).next_back().is_some_and(|seq| *seq > after) {
-                found.push(column(row, 0)?);
-            }
-            after = through;
-        }
-        Ok(found)
+        let rows = self.0.with(read).await?;
+        let segments: Result<Vec<_>, StoreError> = rows.iter().map(|row| Ok((column(row, 0)?, place(row, 1)?))).collect();
+        Ok(having(segments?, outcomes))
     }
 
     /// Takes places out of the pages of a segment.

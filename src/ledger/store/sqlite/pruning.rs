@@ -11,7 +11,7 @@ use super::{MOST_RECORDS, SqliteStore, column, id, integer, of_sqlx, place};
 use crate::domain::NumericDate;
 use crate::ledger::index::HashKind;
 use crate::ledger::index::pages::without;
-use crate::ledger::store::pruning::{ExpiredCount, Forgotten, PruningStore};
+use crate::ledger::store::pruning::{ExpiredCount, Forgotten, PruningStore, having};
 use crate::ledger::store::{StoreError, StoreFuture};
 
 /// What is changed in one transaction: rows of some ten kilobytes, or pages of four.
@@ -138,15 +138,8 @@ async fn segments(connection: &mut SqliteConnection, chain: i64, outcomes: &BTre
     let Some(first) = outcomes.first() else { return Ok(Vec::new()) };
     let select = "SELECT id, through FROM segment WHERE chain = ? AND through >= ? ORDER BY through";
     let rows = sqlx::query(select).bind(chain).bind(integer(*first)).fetch_all(connection).await.map_err(of_sqlx)?;
-    let (mut found, mut after) = (Vec::new(), 0);
-    for row in &rows {
-        let through = place(row, 1)?;
-        if outcomes.range(..=through).next_back().is_some_and(|seq| *seq > after) {
-            found.push(column(row, 0)?);
-        }
-        after = through;
-    }
-    Ok(found)
+    let segments: Result<Vec<_>, StoreError> = rows.iter().map(|row| Ok((column(row, 0)?, place(row, 1)?))).collect();
+    Ok(having(segments?, outcomes))
 }
 
 /// Takes places out of the pages of a segment.
