@@ -86,6 +86,7 @@ impl Reload<'_> {
         note(before.retries != next.retries, "[retries]");
         note(before.ledger != next.ledger, "[ledger]");
         note(before.revocation != next.revocation, "[revocation]");
+        note(before.custody != next.custody, "[custody]");
         note(before.tokens != next.tokens, "[[token]]");
         note(before.dscs != next.dscs, "[[dsc]]");
         waits

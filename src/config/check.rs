@@ -60,7 +60,8 @@ impl<'p> Check<'p> {
         let audit = file.ledger.audit.map(|section| self.audit_key(section));
         let upload = file.revocation.map(|section| self.upload_key(section));
         let keys = dscs.chain(audit).chain(upload).filter(|key| key.is_on(&token.name)).collect();
-        Some(WorkerConfig { token, keys })
+        let first_roster = file.custody.and_then(|section| self.first_roster(section));
+        Some(WorkerConfig { token, keys, first_roster })
     }
 
     pub(super) fn config(&mut self, file: File) -> Option<Config> {
@@ -75,6 +76,8 @@ impl<'p> Check<'p> {
         let dscs: Vec<KeyFile> = file.dscs.into_iter().map(|section| self.known_key(self.dsc_key(section), &tokens)).collect();
         let ledger = self.ledger(file.ledger, &file.server.state_dir, &tokens);
         let revocation = file.revocation.map(|section| self.revocation(section, &tokens));
+        let has_custody = file.custody.is_some();
+        let custody = file.custody.and_then(|section| self.custody(section));
         let max_payload_bytes = file.server.max_payload_bytes;
         let profiles: Vec<Arc<Profile>> =
             file.profiles.iter().filter_map(|section| self.profile(section, &value_sets, max_payload_bytes)).collect();
@@ -82,7 +85,10 @@ impl<'p> Check<'p> {
         self.check_latches(&tokens);
         self.check_names(file.profiles.iter().map(|profile| profile.name.as_str()), "profile");
         self.check_present(tokens.is_empty(), "[[token]]: a token that holds keys");
-        self.check_present(dscs.is_empty(), "[[dsc]]: a certificate that signs");
+        self.check_present(
+            dscs.is_empty() && !has_custody,
+            "[[dsc]]: a certificate that signs; or a [custody], where officers bring them",
+        );
         self.check_present(file.profiles.is_empty(), "[[profile]]: a way of issuing");
         let threads = file.signing.threads.number().unwrap_or_else(crate::token::cores);
         let signer = SignerSettings {
@@ -127,6 +133,7 @@ impl<'p> Check<'p> {
             retries,
             ledger,
             revocation,
+            custody,
             uvci_maker: uvci_maker?,
             tokens,
             dscs,

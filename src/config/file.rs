@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::ledger::StoreWord;
 use super::seen::LogFormat;
+use crate::domain::officers::{Label, OfficerPublicKey};
 use crate::domain::{Algorithm, Lane, Rulebook};
 use crate::service::person::{JwtAlgorithm, PersonSettings};
 use crate::service::{Drain, Limits};
@@ -30,6 +31,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) ledger: LedgerSection,
     pub(super) revocation: Option<RevocationSection>,
+    pub(super) custody: Option<CustodySection>,
     #[serde(default, rename = "token")]
     pub(super) tokens: Vec<TokenSection>,
     #[serde(default, rename = "dsc")]
@@ -239,6 +241,38 @@ const fn default_hang_timeout_ms() -> u64 {
 /// Below the 30 seconds after which the strictest device gives up an idle session.
 const fn default_keep_alive_seconds() -> u64 {
     20
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CustodySection {
+    #[serde(default = "default_approvals")]
+    pub(super) approvals: u32,
+    #[serde(default = "default_valid_hours")]
+    pub(super) valid_hours: u32,
+    #[serde(default = "default_lead_seconds")]
+    pub(super) lead_seconds: u32,
+    #[serde(default, rename = "officer")]
+    pub(super) officers: Vec<OfficerSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfficerSection {
+    pub(super) name: Label,
+    pub(super) key: OfficerPublicKey,
+}
+
+const fn default_approvals() -> u32 {
+    1
+}
+
+const fn default_valid_hours() -> u32 {
+    24
+}
+
+const fn default_lead_seconds() -> u32 {
+    1
 }
 
 /// A number, or `"auto"`.

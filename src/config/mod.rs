@@ -4,6 +4,7 @@
 
 mod callers;
 mod check;
+mod custody;
 mod file;
 mod form;
 mod form_error;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::UvciMaker;
+use crate::domain::officers::Roster;
 use crate::ledger::Retention;
 use crate::service::access::CallerSettings;
 use crate::service::person::PersonSettings;
@@ -35,6 +37,7 @@ use check::Check;
 use file::File;
 use form::Form;
 
+pub use custody::CustodySettings;
 pub use ledger::{AuditSettings, LedgerSettings, PostgresSettings, StoreSettings};
 pub use seen::{LogFormat, Seen, TracesTo};
 
@@ -69,6 +72,8 @@ pub struct Config {
     pub ledger: LedgerSettings,
     /// The upload certificate, and the tokens that hold its key; absent where revocation lists are plain.
     pub revocation: Option<KeyFile>,
+    /// How keys change hands; absent where they are those of the file alone.
+    pub custody: Option<CustodySettings>,
     /// Makes UVCIs under the installation's secret.
     pub uvci_maker: UvciMaker,
     /// The tokens.
@@ -214,6 +219,8 @@ pub struct WorkerConfig {
     pub token: TokenSpec,
     /// Its keys: those of DSCs, in the order of the file, the audit key and the upload key.
     pub keys: Vec<KeyFile>,
+    /// The officers that custody begins with: without them the worker makes, takes and destroys no key.
+    pub first_roster: Option<Roster>,
 }
 
 impl WorkerConfig {
