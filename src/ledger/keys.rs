@@ -112,11 +112,10 @@ impl LedgerKeys {
     #[must_use]
     pub fn seal(&self, item: &ItemKey, kept: &Kept) -> Vec<u8> {
         let key = self.first();
-        let plain = kept.to_bytes();
-        let mut sealed = Vec::with_capacity(4 + SEALED_EXTRA + plain.len());
+        let mut sealed = Vec::with_capacity(4 + SEALED_EXTRA + kept.len());
         sealed.extend_from_slice(key.id.as_ref());
         sealed.extend_from_slice(&[0; 12]);
-        sealed.extend_from_slice(&plain);
+        kept.write(&mut sealed);
         let encrypted = key.kept.seal_in_place_separate_tag(Aad::from(item.as_bytes()), &mut sealed[16..]);
         let (nonce, tag) = encrypted.expect("so short a text can be encrypted");
         sealed[4..16].copy_from_slice(nonce.as_ref());

@@ -52,10 +52,8 @@ pub struct InvalidKept;
 impl Kept {
     /// As it is encrypted and written down: digest 32, kid 8, algorithm 1, iat 8, exp 8, who set exp 1, the signature's length 2
     /// and bytes, the profile.
-    #[must_use]
-    pub(in crate::ledger) fn to_bytes(&self) -> Vec<u8> {
+    pub(in crate::ledger) fn write(&self, bytes: &mut Vec<u8>) {
         let signature = self.signature.as_bytes();
-        let mut bytes = Vec::with_capacity(60 + signature.len() + self.profile.len());
         bytes.extend_from_slice(self.digest.as_bytes());
         bytes.extend_from_slice(self.kid.as_bytes());
         bytes.push(match self.algorithm {
@@ -68,7 +66,12 @@ impl Kept {
         bytes.extend_from_slice(&u16::try_from(signature.len()).unwrap_or(u16::MAX).to_be_bytes());
         bytes.extend_from_slice(signature);
         bytes.extend_from_slice(self.profile.as_bytes());
-        bytes
+    }
+
+    /// How many bytes that is.
+    #[must_use]
+    pub(in crate::ledger) fn len(&self) -> usize {
+        60 + self.signature.as_bytes().len() + self.profile.len()
     }
 
     /// Reads it again.

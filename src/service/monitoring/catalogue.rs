@@ -266,7 +266,12 @@ pub const CATALOGUE: &[Metric] = &[
         &[],
         "Items that are claimed and not yet kept or free; absent where the database has them",
     ),
-    gauge(LEDGER_FILE_BYTES, Unit::Bytes, &[], "Size of the SQLite file and its write-ahead log; absent with PostgreSQL"),
+    gauge(
+        LEDGER_FILE_BYTES,
+        Unit::Bytes,
+        &[],
+        "Size of the SQLite file, its index, and their write-ahead logs; absent with PostgreSQL",
+    ),
     gauge(BUILD_INFO, Unit::Count, &["version"], "1; the version is in its label"),
 ];
 

@@ -27,7 +27,7 @@ pub struct WatchedLedger {
 }
 
 impl WatchedLedger {
-    /// Some locks, and the size of two files.
+    /// Some locks, and the size of four files.
     pub(super) fn refresh(&self) {
         let status = self.ledger.status();
         let head = status.head().seq;
@@ -48,19 +48,17 @@ impl WatchedLedger {
             gauge!(LEDGER_CLAIMED_ITEMS).set(held.in_work as f64);
         }
         if let Some(file) = &self.file {
-            gauge!(LEDGER_FILE_BYTES).set((size(file) + size(&log_of(file))) as f64);
+            gauge!(LEDGER_FILE_BYTES).set(FILES.iter().map(|end| size(file, end)).sum::<u64>() as f64);
         }
     }
 }
 
-/// Nothing where the file is not there.
-fn size(file: &Path) -> u64 {
-    std::fs::metadata(file).map_or(0, |metadata| metadata.len())
-}
+/// The ends of a ledger's files: itself, where SQLite writes first, and the index likewise.
+const FILES: [&str; 4] = ["", "-wal", ".index", ".index-wal"];
 
-/// Where SQLite writes first.
-fn log_of(file: &Path) -> PathBuf {
+/// Nothing where the file is not there.
+fn size(file: &Path, end: &str) -> u64 {
     let mut name = file.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
+    name.push(end);
+    std::fs::metadata(PathBuf::from(name)).map_or(0, |metadata| metadata.len())
 }

@@ -94,6 +94,8 @@ async fn forget_indexed(connection: &mut SqliteConnection, chain: i64, outcomes:
         }
         drop_segment(connection, segment).await?;
     }
+    // This file's commits are durable with a checkpoint: what is forgotten does not come back with a loss of power.
+    sqlx::query("PRAGMA wal_checkpoint").execute(connection).await.map_err(of_sqlx)?;
     Ok(())
 }
 
