@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use super::dsc::NoCalendar;
 use super::token::WrongSignatures;
 use crate::config::{ConfigError, NoDsc, UnknownToken};
 use crate::domain::DscError;
@@ -32,7 +33,8 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     let is_config = cause.is::<ConfigError>() || cause.is::<UnknownToken>() || cause.is::<NoDsc>();
     let is_state = matches!(cause.downcast_ref(), Some(DayCountsError::Form { .. }));
     let is_dsc = cause.is::<KeyringError>() || cause.is::<DscError>() || cause.is::<WrongSignatures>();
-    if is_config || is_state || is_dsc {
+    let is_plan = cause.is::<NoCalendar>();
+    if is_config || is_state || is_dsc || is_plan {
         Some(CONFIG)
     } else if let Some(error) = cause.downcast_ref::<TokenError>() {
         Some(match error.disposition() {

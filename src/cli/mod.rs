@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod counting;
 mod dev;
+mod dsc;
 mod encode;
 mod exit;
 mod inspect;
@@ -77,6 +78,7 @@ enum Command {
     Config(config::ConfigArgs),
     Token(token::TokenArgs),
     Ledger(ledger::LedgerArgs),
+    Dsc(dsc::DscArgs),
     Revoke(revoke::RevokeArgs),
     Clock(clock::ClockArgs),
     Completions(completions::CompletionsArgs),
@@ -111,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(args),
         Command::Token(args) => token::run(args),
         Command::Ledger(args) => ledger::run(args),
+        Command::Dsc(args) => dsc::run(args),
         Command::Revoke(args) => revoke::run(args),
         Command::Clock(args) => clock::run(args),
         Command::Completions(args) => completions::run(args, &command()),

@@ -119,6 +119,7 @@ fn every_command_has_examples_in_its_help() {
         "sample",
         "qr",
         "revoke",
+        "dsc plan",
         "rules",
         "config check",
         "token probe",

@@ -11,6 +11,7 @@ mod collector;
 mod config;
 mod contract;
 mod custody;
+mod dsc_plan;
 mod failover;
 mod faults;
 mod faulty_token;
