@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::dsc::NoCalendar;
 use super::token::WrongSignatures;
 use crate::config::{ConfigError, NoDsc, UnknownToken};
+use crate::custody::ceremony::InvalidPlan;
 use crate::domain::DscError;
 use crate::service::access::DayCountsError;
 use crate::service::admin::AdminError;
@@ -33,7 +34,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     let is_config = cause.is::<ConfigError>() || cause.is::<UnknownToken>() || cause.is::<NoDsc>();
     let is_state = matches!(cause.downcast_ref(), Some(DayCountsError::Form { .. }));
     let is_dsc = cause.is::<KeyringError>() || cause.is::<DscError>() || cause.is::<WrongSignatures>();
-    let is_plan = cause.is::<NoCalendar>();
+    let is_plan = cause.is::<NoCalendar>() || cause.is::<InvalidPlan>();
     if is_config || is_state || is_dsc || is_plan {
         Some(CONFIG)
     } else if let Some(error) = cause.downcast_ref::<TokenError>() {

@@ -1,6 +1,7 @@
 //! The command line: one file, or folder, a subcommand.
 
 mod audit;
+mod ceremony;
 mod clock;
 mod completions;
 mod config;
@@ -9,6 +10,7 @@ mod counting;
 mod dev;
 mod dsc;
 mod encode;
+mod environment;
 mod exit;
 mod inspect;
 mod ledger;
@@ -17,6 +19,7 @@ mod log;
 mod man;
 mod ndjson;
 mod notify;
+mod officer;
 mod open;
 mod open_ledger;
 mod place;
@@ -79,6 +82,8 @@ enum Command {
     Token(token::TokenArgs),
     Ledger(ledger::LedgerArgs),
     Dsc(dsc::DscArgs),
+    Officer(officer::OfficerArgs),
+    Ceremony(ceremony::CeremonyArgs),
     Revoke(revoke::RevokeArgs),
     Clock(clock::ClockArgs),
     Completions(completions::CompletionsArgs),
@@ -114,6 +119,8 @@ pub fn main() -> ExitCode {
         Command::Token(args) => token::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Dsc(args) => dsc::run(args),
+        Command::Officer(args) => officer::run(args),
+        Command::Ceremony(args) => ceremony::run(args),
         Command::Revoke(args) => revoke::run(args),
         Command::Clock(args) => clock::run(args),
         Command::Completions(args) => completions::run(args, &command()),

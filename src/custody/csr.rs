@@ -203,3 +203,10 @@ pub enum CsrError {
     #[error("the request has no form in DER: {0}")]
     Form(#[from] der::Error),
 }
+
+/// SHA-256 of a key's SubjectPublicKeyInfo in DER, as a request has it: what `openssl pkey -pubin -outform der | sha256sum` says.
+#[must_use]
+pub fn key_digest(public_key: &PublicKey) -> Digest {
+    let der = key_info(public_key).and_then(|info| info.to_der());
+    Digest::of(&der.expect("a key that was read has a form in DER"))
+}

@@ -59,7 +59,7 @@ pub use error::{Disposition, KeyAttribute, TokenError};
 pub use keygen::{KeyKind, TokenAdmin};
 pub use latch::PinLatch;
 pub use module::finalize_modules;
-pub use pin::PinSource;
+pub use pin::{PinSource, TypedPin};
 pub use pool::Pkcs11Token;
 pub use process::WorkerCommand;
 pub use standing::Readiness;

@@ -1,9 +1,11 @@
 //! Where a PIN is, and reading it without leaving copies.
 
+use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::TokenError;
@@ -15,7 +17,36 @@ pub enum PinSource {
     File(PathBuf),
     /// An environment variable of this process.
     Variable(String),
+    /// A person has typed it, for this process alone.
+    Typed(TypedPin),
 }
+
+/// A PIN in memory. It is shown nowhere, and wiped when the last of its holders is gone.
+#[derive(Clone)]
+pub struct TypedPin(Arc<SecretString>);
+
+impl TypedPin {
+    /// Takes what was typed.
+    #[must_use]
+    pub fn new(pin: SecretString) -> Self {
+        Self(Arc::new(pin))
+    }
+}
+
+impl fmt::Debug for TypedPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TypedPin(…)")
+    }
+}
+
+/// Whether it is the same one, and not only an equal one.
+impl PartialEq for TypedPin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for TypedPin {}
 
 impl PinSource {
     /// Reads the PIN.
@@ -26,6 +57,7 @@ impl PinSource {
         let text = match self {
             Self::File(path) => read_file(path),
             Self::Variable(name) => read_variable(name),
+            Self::Typed(TypedPin(pin)) => Ok(Zeroizing::new(pin.expose_secret().to_owned())),
         };
         let text = text.map_err(|reason| self.unreadable(reason))?;
         let pin = text.lines().next().unwrap_or_default();
@@ -39,6 +71,7 @@ impl PinSource {
         let place = match self {
             Self::File(path) => format!("the file {}", path.display()),
             Self::Variable(name) => format!("the environment variable {name}"),
+            Self::Typed(_) => "what was typed".to_owned(),
         };
         TokenError::PinUnreadable { place, reason }
     }
@@ -72,8 +105,6 @@ pub fn check_mode(path: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn pin_file(content: &str, mode: u32) -> (tempfile::TempDir, PinSource) {
@@ -94,6 +125,14 @@ mod tests {
     fn a_file_open_to_others_is_refused() {
         let (_dir, source) = pin_file("1234\n", 0o640);
         assert!(source.read().unwrap_err().to_string().contains("make it 0600"));
+    }
+
+    #[test]
+    fn a_typed_pin_is_read_and_never_shown() {
+        let source = PinSource::Typed(TypedPin::new(SecretString::from("1234")));
+        assert_eq!(source.read().unwrap().expose_secret(), "1234");
+        assert_eq!(format!("{source:?}"), "Typed(TypedPin(…))");
+        assert!(source == source.clone() && source != PinSource::Typed(TypedPin::new(SecretString::from("1234"))));
     }
 
     #[test]

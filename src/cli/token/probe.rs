@@ -1,9 +1,8 @@
 //! `sceau token probe`: what a token is, how fast it signs, and what to configure for it.
 
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,13 +11,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use super::report::{self, Report};
+use crate::cli::environment::start_in_environment;
 use crate::cli::ndjson;
 use crate::cli::open::{read_certificate, wanted};
 use crate::config::{Config, NoDsc};
 use crate::domain::{Digest, Dsc, Kid, Signature, SignatureCheck};
 use crate::sign::KeyringError;
 use crate::token::probe::{Curve, KeyFacts, Probe, Step, advise, next_step};
-use crate::token::{Purpose, TokenKey, TokenSpec, cores};
+use crate::token::{Purpose, TokenKey, cores};
 
 /// Measure a token, and say what to configure for it.
 ///
@@ -71,7 +71,7 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let spec = config.token(&args.token).with_context(|| format!("{}", args.config.display()))?;
     if !args.in_environment && !spec.environment.is_empty() {
-        return Err(start_in_environment(spec));
+        return Err(start_in_environment(&spec.environment));
     }
     // What an audit key signs is a signature now and then.
     let mut keys = config.keys_of(&spec.name);
@@ -86,19 +86,6 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         let first = job.problems.into_iter().next();
         first.map_or(Ok(ExitCode::SUCCESS), |problem| Err(problem.context(format!("token {:?}", spec.name))))
     })
-}
-
-/// Becomes this program again, with the environment that a worker of the token has: modules read theirs when they are loaded,
-/// and a process cannot safely set its own.
-fn start_in_environment(spec: &TokenSpec) -> anyhow::Error {
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return anyhow::Error::from(error).context("cannot find this program to start it again"),
-    };
-    let mut command = Command::new(program);
-    command.args(std::env::args_os().skip(1)).arg("--in-environment");
-    let environment = spec.environment.iter().map(|(name, value)| (name, value));
-    anyhow::Error::from(command.envs(environment).exec()).context("cannot start this program again")
 }
 
 /// On a terminal: what is measured.

@@ -26,6 +26,7 @@ use super::ndjson::{self, Line, Lines};
 use crate::domain::{Clock, SystemClock};
 use judge::{At, Judge};
 use trust::TrustList;
+pub(crate) use trust::certificates;
 use verdict::Verdict;
 
 /// Lines judged at a time: 0.1 s of one core's work.

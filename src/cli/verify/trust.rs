@@ -81,7 +81,7 @@ impl TrustList {
 }
 
 /// The certificates of one file, counted from 1: each in DER, or with its own fault. Of the gateway's list, those of one type.
-pub(super) fn certificates(bytes: &[u8], gateway_type: &str) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
+pub(crate) fn certificates(bytes: &[u8], gateway_type: &str) -> anyhow::Result<Vec<(usize, anyhow::Result<Vec<u8>>)>> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         return from_gateway(bytes, gateway_type);
     }

@@ -8,7 +8,7 @@
 //! proposal  = {"v":1,"change":{…},"officer":…,"made_at":…,"valid_until":…,"roster":…,"head":{"seq":…,"link":…},"nonce":…}
 //! verdict   = {"v":1,"decision":"approve"|"reject","proposal":…,"officer":…,"made_at":…,"head":{"seq":…,"link":…}}
 //! id        = SHA-256(text of the proposal)
-//! signature = ES256, r‖s, over SHA-256("sceau custody 1\n" ‖ role ‖ "\n" ‖ text)     role: propose, approve or reject
+//! signature = ES256, r‖s, over SHA-256("sceau custody 1\n" ‖ role ‖ "\n" ‖ text)     role: propose, approve, reject, or witness
 //! ```
 //! Instants are RFC 3339 in UTC, whole seconds; hashes and nonce are hexadecimal digits, keys and certificates base64 of DER.
 //!

@@ -24,6 +24,8 @@ pub enum Role {
     Approve,
     /// Of the text of a verdict that rejects.
     Reject,
+    /// Of the line of a ceremony's transcript that says who was there.
+    Witness,
 }
 
 /// The end of a chain that an officer saw: its last record's place, 0 before the first, and its link.
@@ -52,6 +54,7 @@ impl Role {
             Self::Propose => "propose",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Witness => "witness",
         }
     }
 

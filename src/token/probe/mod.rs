@@ -22,6 +22,16 @@ pub use advice::{Advice, Curve, End, advise, next_step};
 pub use facts::{KeyFacts, KeyFlag, MechanismFacts, PinFacts, TokenFacts};
 pub use step::{Failure, Latency, Step};
 
+/// Reads what a token says of itself, without a login.
+///
+/// # Errors
+/// [`TokenError::Absent`] where no slot holds it; else of the call that failed.
+pub fn look(spec: &TokenSpec) -> Result<TokenFacts, TokenError> {
+    let module = module::load(&spec.module)?;
+    let (slot, info) = module::find_token(&module, spec)?;
+    TokenFacts::read(&module, slot, &info)
+}
+
 /// A token that one process has logged in to, to look at it and to measure it.
 #[derive(Debug)]
 pub struct Probe {
