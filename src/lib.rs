@@ -66,7 +66,8 @@
 //!   role, under one roster, once. domain/officers/tests.rs, custody/register/tests
 //! - **A ceremony's transcript is what was done, or is found out:** each line changed, left out, doubled and moved; two officers
 //!   have signed all of it. custody/ceremony/tests.rs, tests/it/ceremony.rs
-//! - **A key's state goes forward only; its window holds its first instant and not its end.** custody/register/tests
+//! - **A key's state goes forward only; its window holds its first instant and not its end,** to the second, whatever timers do:
+//!   the batch's `iat` decides. custody/register/tests, tests/it/rotation.rs
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
 //! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs

@@ -1,7 +1,8 @@
 //! The keyring, and the way of a batch: prepare -> sign -> verify -> assemble.
 //!
 //! 1. [`Signer`] takes one [`Keyring`] snapshot and one reading of the clock for the batch, and cuts it into slices.
-//! 2. A slice is given a [`Route`]: the tokens in the order in which they are asked, the one with the least to do in front.
+//! 2. A slice is given a [`Route`]: the tokens in the order in which they are asked, the one with the least to do in front; keys
+//!    that are used by weight take turns (`turn`).
 //! 3. The items are claimed. One that was signed before, for the same caller, gets the same certificate again (`replay`); one
 //!    that is in work for another call is waited for, when all that the slice itself has claimed is done.
 //! 4. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
@@ -31,8 +32,10 @@ pub mod profile;
 mod replay;
 pub mod route;
 pub mod signer;
+pub mod signing_key;
 pub mod stage;
 pub mod state_file;
+mod turn;
 pub mod upload;
 
 #[cfg(test)]
@@ -44,12 +47,13 @@ pub use audit::{AuditKey, SealError, SealPace};
 pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Permits, SignFailure};
 pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
 pub use clock_record::ClockFile;
-pub use keyring::{Keyring, KeyringError, LiveKeyring, SigningKey};
+pub use keyring::{Keyring, LiveKeyring};
 pub use outlook::{Cause, Hindrance, Outlook, Standstill};
 pub use placed_key::NotSigned;
 pub use profile::{Durations, Profile};
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};
+pub use signing_key::{KeyringError, SigningKey};
 pub use stage::Stage;
 pub use state_file::StateFile;
 pub use upload::{UploadError, UploadKey, UploadKeyError};

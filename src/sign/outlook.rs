@@ -3,9 +3,10 @@
 //! Nothing is tried: a key counts as signing as long as its token's last signatures with it were good. Idle sessions sign now and
 //! then, so that is never old news.
 
-use super::keyring::{Keyring, Need, SigningKey, misfit};
+use super::keyring::{Keyring, Need};
 use super::profile::Profile;
 use super::signer::Signer;
+use super::signing_key::SigningKey;
 use crate::domain::{CertificateType, NumericDate};
 use crate::token::Readiness;
 
@@ -130,9 +131,9 @@ impl Keyring {
             issued_at: now,
             expires_at: now.plus_seconds(profile.durations.of(kind)),
         };
-        let mut fitting = self.iter().filter(|key| misfit(key.dsc(), &need).is_none()).peekable();
+        let mut fitting = self.iter().filter(|key| key.misfit(&need).is_none()).peekable();
         if fitting.peek().is_none() {
-            let issues = self.iter().any(|key| key.is_of(profile) && key.dsc().types().allows(kind));
+            let issues = self.iter().any(|key| key.is_of(profile) && key.types().allows(kind));
             let cause = if issues { Cause::Validity } else { Cause::NotIssued };
             return Some(Hindrance { kind, cause, reason: self.unavailable(&need).message });
         }
@@ -155,13 +156,12 @@ impl SigningKey {
     /// may sign; nothing where it signs none of the profile's.
     #[must_use]
     pub fn issuable_until(&self, profile: &Profile) -> Option<NumericDate> {
-        let dsc = self.dsc();
         if !self.is_of(profile) {
             return None;
         }
-        let allowed = CertificateType::ALL.into_iter().filter(|kind| dsc.types().allows(*kind));
-        let longest = allowed.map(|kind| profile.durations.of(kind)).max()?;
-        Some(dsc.not_after().plus_seconds(-longest))
+        let longest = self.types().iter().map(|kind| profile.durations.of(kind)).max()?;
+        let by_validity = self.dsc().not_after().plus_seconds(-longest);
+        Some(self.used().map_or(by_validity, |used| by_validity.min(used.window.to.plus_seconds(-1))))
     }
 
     fn is_of(&self, profile: &Profile) -> bool {

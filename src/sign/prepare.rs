@@ -44,7 +44,7 @@ pub(super) struct Prepared {
 impl BatchContext {
     /// The order in which tokens are asked to sign `items` of the batch.
     pub(super) fn route(&self, items: usize) -> Route {
-        self.keyring.route(self.profile.algorithm, self.profile.issuer, items)
+        self.keyring.route(self.profile.algorithm, self.profile.issuer, self.issued_at, items)
     }
 
     /// Reads, checks and encodes one item.

@@ -1,9 +1,11 @@
-//! Which token is asked first: the one with the least work outstanding among those that sign.
+//! Which token is asked first: the one with the least work outstanding among those that sign. Keys that are used by weight share
+//! the slices accordingly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::keyring::SigningKey;
+use super::signing_key::SigningKey;
+use super::turn::place_in;
 use crate::domain::Dsc;
 use crate::token::{Readiness, Token, TokenError, TokenKey};
 
@@ -106,14 +108,20 @@ pub struct Route {
 }
 
 impl Route {
-    /// Ranks every place of some keys: those that sign before those that may soon, the less loaded before the more, and on one
-    /// token the keys in their own order.
-    pub(super) fn plan<'k>(keys: impl Iterator<Item = &'k Arc<SigningKey>>, items: usize) -> Self {
-        let places = keys.flat_map(|key| (0..key.places().len()).map(|place| Binding { key: Arc::clone(key), place }));
-        let mut ranked: Vec<(usize, usize, Binding)> =
-            places.map(|binding| (rank(&binding.readiness()), binding.station().outstanding(), binding)).collect();
-        ranked.sort_by_key(|(rank, outstanding, _)| (*rank, *outstanding));
-        let ranked: Vec<Binding> = ranked.into_iter().map(|(.., binding)| binding).collect();
+    /// Ranks every place of some keys: those that sign before those that may soon, the less loaded token before the more, measured
+    /// by the weights of its keys, and between equals, and on one token, the key whose turn it is in the draw of that number.
+    ///
+    /// Keys without a weight have a turn together, with a weight of 1, and then stand in their own order.
+    pub(super) fn plan<'k>(keys: impl Iterator<Item = &'k Arc<SigningKey>>, draw: u64, items: usize) -> Self {
+        let candidates = keys.flat_map(|key| {
+            let turn = turn_of(key, draw);
+            (0..key.places().len()).map(move |place| Candidate::new(Binding { key: Arc::clone(key), place }, turn))
+        });
+        let mut candidates: Vec<Candidate> = candidates.collect();
+        let loads: Vec<f64> = candidates.iter().map(|candidate| candidate.load_among(&candidates)).collect();
+        candidates.iter_mut().zip(loads).for_each(|(candidate, load)| candidate.load = load);
+        candidates.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.load.total_cmp(&b.load)).then(a.turn.total_cmp(&b.turn)));
+        let ranked: Vec<Binding> = candidates.into_iter().map(|candidate| candidate.binding).collect();
         let load = ranked.first().map(|first| Load::on(first.station(), items));
         Self { ranked, load }
     }
@@ -132,6 +140,45 @@ impl Route {
     /// The first place whose key fits.
     pub(super) fn first(&self, fits: impl Fn(&SigningKey) -> bool) -> Option<Binding> {
         self.ranked.iter().find(|binding| fits(&binding.key)).cloned()
+    }
+}
+
+/// A place that may sign, with what ranks it.
+struct Candidate {
+    rank: usize,
+    outstanding: usize,
+    /// What is outstanding for each unit of weight.
+    load: f64,
+    turn: f64,
+    binding: Binding,
+}
+
+impl Candidate {
+    fn new(binding: Binding, turn: f64) -> Self {
+        let (rank, outstanding) = (rank(&binding.readiness()), binding.station().outstanding());
+        Self { rank, outstanding, load: 0.0, turn, binding }
+    }
+
+    /// Its token's load: the work outstanding for each unit of weight that the token's keys have together.
+    fn load_among(&self, all: &[Self]) -> f64 {
+        if self.outstanding == 0 {
+            return 0.0;
+        }
+        let (mut weights, mut has_plain) = (0.0, false);
+        for other in all.iter().filter(|other| Arc::ptr_eq(other.binding.station(), self.binding.station())) {
+            match other.binding.key.used() {
+                Some(used) => weights += f64::from(used.weight),
+                None => has_plain = true,
+            }
+        }
+        self.outstanding as f64 / (weights + f64::from(u8::from(has_plain)))
+    }
+}
+
+fn turn_of(key: &SigningKey, draw: u64) -> f64 {
+    match key.used() {
+        Some(used) => place_in(draw, u64::from_be_bytes(*key.dsc().kid().as_bytes()), used.weight),
+        None => place_in(draw, 0, 1),
     }
 }
 

@@ -39,6 +39,7 @@ mod recovery;
 mod retries;
 mod revocation;
 mod revoke;
+mod rotation;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;

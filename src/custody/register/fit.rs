@@ -3,7 +3,7 @@
 use super::key::end_of_validity;
 use super::{Contradiction, Effect, Key, Register, State};
 use crate::domain::officers::{Activation, Certification, Change, Generation, KeyName, Label};
-use crate::domain::{Dsc, NumericDate};
+use crate::domain::{Dsc, KeyUse, NumericDate};
 
 impl Register {
     /// What a change would do, were it in force at an instant; `lead_seconds`: how long it takes to reach every replica.
@@ -160,7 +160,7 @@ fn check_use(wanted: &Activation, dsc: &Dsc) -> Result<(), Contradiction> {
     if wanted.types.and(dsc.types()) != wanted.types {
         return Err(Contradiction::Types { asked: wanted.types, allowed: dsc.types() });
     }
-    if !(1..=1000).contains(&wanted.weight) {
+    if !KeyUse::WEIGHTS.contains(&wanted.weight) {
         return Err(Contradiction::Weight { weight: wanted.weight });
     }
     Ok(())

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::domain::officers::{Activation, Generation, KeyKind, Label, Subject};
 use crate::domain::{CertificateTypes, Dsc, Kid, NumericDate, PublicKey};
 
+pub use crate::domain::{KeyUse as Use, Window};
+
 /// Where a key is in its life. It goes forward only, one or several steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
@@ -44,34 +46,6 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// A time in which a key signs: the first instant is in it, the end is not. So of two windows that meet, one holds each instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The first instant in it.
-    pub from: NumericDate,
-    /// The first instant after it; one before `from` makes it empty.
-    pub to: NumericDate,
-}
-
-impl Window {
-    /// Whether an instant is in it.
-    #[must_use]
-    pub fn contains(self, instant: NumericDate) -> bool {
-        self.from <= instant && instant < self.to
-    }
-}
-
-/// What a key is used for, and when: judged by `iat`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Use {
-    /// When. It ends with the certificate at the latest.
-    pub window: Window,
-    /// What it signs.
-    pub types: CertificateTypes,
-    /// Its share of the work among the keys that fit.
-    pub weight: u16,
 }
 
 /// A key of the register.
