@@ -173,7 +173,7 @@ const fn code_of(failure: &SignFailure) -> Code {
     match failure {
         SignFailure::Timeout | SignFailure::InWork => Code::DeadlineExceeded,
         SignFailure::BadSignature => Code::Internal,
-        SignFailure::Clock(_) | SignFailure::Closing | SignFailure::Ledger(_) => Code::Unavailable,
+        SignFailure::Clock(_) | SignFailure::Closing | SignFailure::Ledger(_) | SignFailure::Keys(_) => Code::Unavailable,
         SignFailure::Token(error) => match error.disposition() {
             Disposition::StopKey => Code::Internal,
             _ => Code::Unavailable,
@@ -204,6 +204,14 @@ mod tests {
         assert_eq!((ledger.code(), clock.code()), (Code::Unavailable, Code::Unavailable));
         let delay = |status: Status| status.get_details_retry_info().and_then(|info| info.retry_delay);
         assert_eq!((delay(ledger), delay(clock)), (Some(LEDGER_DELAY), None));
+    }
+
+    #[test]
+    fn an_item_whose_key_is_not_to_be_had_at_present_is_told_to_come_again() {
+        let lacking = crate::sign::KeysLacking { reason: "it is being asked for".into() };
+        let status = of_item(ItemError::Failed(lacking.into()));
+        assert_eq!(status.code, Code::Unavailable as i32);
+        assert_eq!(status.message, "no DSC signs at present: it is being asked for");
     }
 
     #[test]

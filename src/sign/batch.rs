@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Profile;
+use super::keyring::{KeysLacking, Unbound};
 use crate::domain::{
     CallerId, CertificateType, CertificateTypes, ClockStopped, Fault, Faults, ItemId, Kid, Lane, NumericDate, Rule, Signature,
 };
@@ -130,6 +131,27 @@ pub enum ItemError {
     Failed(SignFailure),
 }
 
+impl From<Faults> for ItemError {
+    fn from(faults: Faults) -> Self {
+        Self::Refused(faults)
+    }
+}
+
+impl From<Fault> for ItemError {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(fault.into())
+    }
+}
+
+impl From<Unbound> for ItemError {
+    fn from(unbound: Unbound) -> Self {
+        match unbound {
+            Unbound::Unavailable(fault) => fault.into(),
+            Unbound::Lacking(lacking) => Self::Failed(lacking.into()),
+        }
+    }
+}
+
 /// Why a good item was not signed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SignFailure {
@@ -151,6 +173,9 @@ pub enum SignFailure {
     /// The ledger of signed items did not answer, or did not keep the item.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A key that is to sign it cannot at present.
+    #[error(transparent)]
+    Keys(#[from] KeysLacking),
     /// The service is ending.
     #[error("the service is ending")]
     Closing,

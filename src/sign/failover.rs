@@ -84,6 +84,7 @@ const fn verdict(failure: &SignFailure, tries: u32) -> Verdict {
         | SignFailure::Closing
         | SignFailure::InWork
         | SignFailure::Ledger(_)
+        | SignFailure::Keys(_)
         | SignFailure::Token(TokenError::Closed) => Verdict::Final,
         // Once, elsewhere: two in a row are no accident.
         SignFailure::BadSignature if tries == 0 => Verdict::Again,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::lease::Lease;
+use super::outlook::Cause;
 use super::route::{Binding, Route};
 use super::signing_key::{KeyringError, SigningKey};
 use crate::domain::{Algorithm, CertificateType, Country, Fault, NumericDate, Rule};
@@ -15,6 +17,37 @@ pub struct Keyring {
     keys: Vec<Arc<SigningKey>>,
     /// How many routes there were: keys share them by weight.
     routes: AtomicU64,
+    lacking: Vec<Lacking>,
+    unknown: Option<Arc<str>>,
+    lease: Option<(Arc<Lease>, Arc<Self>)>,
+}
+
+/// A DSC that is to sign and cannot at present.
+#[derive(Clone, Debug)]
+pub struct Lacking {
+    /// The DSC; where its key is does not matter.
+    pub key: Arc<SigningKey>,
+    /// What it lacks.
+    pub cause: Cause,
+    /// In words.
+    pub reason: Arc<str>,
+}
+
+/// Which keys sign what is not to be had at present: no fault of the item, and another try may do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no DSC signs at present: {reason}")]
+pub struct KeysLacking {
+    /// Why.
+    pub reason: Arc<str>,
+}
+
+/// Why there is no DSC for a certificate.
+#[derive(Clone, Debug)]
+pub enum Unbound {
+    /// None is for it.
+    Unavailable(Fault),
+    /// One is, or may be, and cannot sign at present.
+    Lacking(KeysLacking),
 }
 
 /// What a certificate needs of the DSC that signs it.
@@ -45,7 +78,39 @@ impl Keyring {
                 return Err(KeyringError::DuplicateKid { kid: key.dsc().kid() });
             }
         }
-        Ok(Self { keys, routes: AtomicU64::new(0) })
+        Ok(Self { keys, ..Self::default() })
+    }
+
+    /// The same, and it is known that these are to sign as well and cannot: what they would sign is told to come again.
+    #[must_use]
+    pub fn lacking(mut self, lacking: Vec<Lacking>) -> Self {
+        self.lacking = lacking;
+        self
+    }
+
+    /// The same, and there may be others, which cannot be known at present: what none of these signs is told to come again.
+    #[must_use]
+    pub fn unknown(mut self, reason: Arc<str>) -> Self {
+        self.unknown = Some(reason);
+        self
+    }
+
+    /// The same as long as a lease is held; batches that begin when it is not get the other.
+    #[must_use]
+    pub fn while_held(mut self, lease: Arc<Lease>, otherwise: Self) -> Self {
+        self.lease = Some((lease, Arc::new(otherwise)));
+        self
+    }
+
+    /// The DSCs that are to sign as well and cannot.
+    #[must_use]
+    pub fn lacks(&self) -> &[Lacking] {
+        &self.lacking
+    }
+
+    /// Why there may be others; nothing where these are all.
+    pub(super) const fn is_unknown(&self) -> Option<&Arc<str>> {
+        self.unknown.as_ref()
     }
 
     /// Every DSC, the one that ends first in front.
@@ -65,9 +130,22 @@ impl Keyring {
     /// The DSC and the token for a certificate: the first of the route that fits.
     ///
     /// # Errors
-    /// A fault of rule `dsc.available` that says which DSCs there are and why none of them fits.
-    pub fn select(&self, need: &Need, route: &Route) -> Result<Binding, Fault> {
-        route.first(|key| key.misfit(need).is_none()).ok_or_else(|| self.unavailable(need))
+    /// A fault of rule `dsc.available` that says which DSCs there are and why none of them fits; or that one may, later.
+    pub fn select(&self, need: &Need, route: &Route) -> Result<Binding, Unbound> {
+        route.first(|key| key.misfit(need).is_none()).ok_or_else(|| self.unbound(need))
+    }
+
+    fn unbound(&self, need: &Need) -> Unbound {
+        let reason = self.lacking_for(need).map(|lacking| &lacking.reason).or(self.unknown.as_ref());
+        match reason {
+            Some(reason) => Unbound::Lacking(KeysLacking { reason: Arc::clone(reason) }),
+            None => Unbound::Unavailable(self.unavailable(need)),
+        }
+    }
+
+    /// A DSC that would sign a certificate, if it could.
+    pub(super) fn lacking_for(&self, need: &Need) -> Option<&Lacking> {
+        self.lacking.iter().find(|lacking| lacking.key.misfit(need).is_none())
     }
 
     pub(super) fn unavailable(&self, need: &Need) -> Fault {
@@ -93,10 +171,14 @@ impl LiveKeyring {
         Self(ArcSwap::from_pointee(keyring))
     }
 
-    /// The keyring of this moment.
+    /// The keyring of this moment: the one that is in force, or what it says is to be used when its lease is over.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Keyring> {
-        self.0.load_full()
+        let keyring = self.0.load_full();
+        match &keyring.lease {
+            Some((lease, otherwise)) if !lease.is_held() => Arc::clone(otherwise),
+            _ => keyring,
+        }
     }
 
     /// Puts another keyring in force for all batches that begin from now on.

@@ -3,7 +3,7 @@
 //! Nothing is tried: a key counts as signing as long as its token's last signatures with it were good. Idle sessions sign now and
 //! then, so that is never old news.
 
-use super::keyring::{Keyring, Need};
+use super::keyring::{Keyring, Lacking, Need};
 use super::profile::Profile;
 use super::signer::Signer;
 use super::signing_key::SigningKey;
@@ -44,6 +44,8 @@ pub enum Cause {
     Clock,
     /// A ledger that can be written.
     Ledger,
+    /// A register of keys that is known to be what it is now.
+    Register,
 }
 
 impl Outlook {
@@ -133,9 +135,7 @@ impl Keyring {
         };
         let mut fitting = self.iter().filter(|key| key.misfit(&need).is_none()).peekable();
         if fitting.peek().is_none() {
-            let issues = self.iter().any(|key| key.is_of(profile) && key.types().allows(kind));
-            let cause = if issues { Cause::Validity } else { Cause::NotIssued };
-            return Some(Hindrance { kind, cause, reason: self.unavailable(&need).message });
+            return Some(self.lack(profile, &need));
         }
         let mut reason = format!("no token holds the key of a DSC for {kind} certificates");
         for place in fitting.flat_map(|key| key.places()) {
@@ -148,6 +148,25 @@ impl Keyring {
             }
         }
         Some(Hindrance { kind, cause: Cause::Token, reason })
+    }
+
+    /// Why no DSC is there for what a profile needs.
+    fn lack(&self, profile: &Profile, need: &Need) -> Hindrance {
+        let kind = need.kind;
+        if let Some(Lacking { cause, reason, .. }) = self.lacking_for(need) {
+            return Hindrance { kind, cause: *cause, reason: reason.to_string() };
+        }
+        let mut known =
+            self.iter().chain(self.lacks().iter().map(|lacking| &lacking.key)).filter(|key| key.is_of(profile)).peekable();
+        let knows_none = known.peek().is_none();
+        let issues = known.any(|key| key.types().allows(kind));
+        match self.is_unknown() {
+            Some(reason) if issues || knows_none => Hindrance { kind, cause: Cause::Register, reason: reason.to_string() },
+            _ => {
+                let cause = if issues { Cause::Validity } else { Cause::NotIssued };
+                Hindrance { kind, cause, reason: self.unavailable(need).message }
+            }
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::batch::{BatchItem, Certificate, Permits, SignedForms};
-use super::keyring::{Keyring, Need};
+use super::batch::{BatchItem, Certificate, ItemError, Permits, SignedForms};
+use super::keyring::{Keyring, Need, Unbound};
 use super::profile::Profile;
 use super::route::{Binding, Route};
 use crate::domain::{
@@ -48,7 +48,7 @@ impl BatchContext {
     }
 
     /// Reads, checks and encodes one item.
-    pub(super) fn prepare(&self, item: &BatchItem, route: &Route) -> Result<Prepared, Faults> {
+    pub(super) fn prepare(&self, item: &BatchItem, route: &Route) -> Result<Prepared, ItemError> {
         let hcert = self.parse(item, self.issued_at)?;
         let kind = hcert.certificate_type();
         self.permits.check(kind)?;
@@ -74,7 +74,7 @@ impl BatchContext {
 
     /// Binds an item that was not signed to the best place of another route. Under another DSC the protected header is another,
     /// and so is the digest; under the same DSC the bytes stay.
-    pub(super) fn bind_again(&self, item: &mut Prepared, route: &Route) -> Result<(), Fault> {
+    pub(super) fn bind_again(&self, item: &mut Prepared, route: &Route) -> Result<(), Unbound> {
         let binding = self.keyring.select(&self.need(item.kind, item.expires_at), route)?;
         if !Arc::ptr_eq(&binding.key, &item.binding.key) {
             item.digest = binding.key.header().digest(&item.claims);

@@ -187,11 +187,11 @@ impl Signer {
                 let outcome = match task {
                     Task::Sign(held) => match context.prepare(&item, &shared_route) {
                         Ok(item) => return Ok(Pending { place, item, tries: 0, held }),
-                        Err(faults) => Err(faults),
+                        Err(error) => Err(error),
                     },
-                    Task::Replay(kept, left) => context.replay(&item, kept, left),
+                    Task::Replay(kept, left) => context.replay(&item, kept, left).map_err(ItemError::Refused),
                 };
-                Err((place, outcome.map_err(ItemError::Refused)))
+                Err((place, outcome))
             };
             tasks.into_par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
         };

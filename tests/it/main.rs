@@ -13,6 +13,7 @@ mod config;
 mod contract;
 mod custody;
 mod dsc_plan;
+mod duty;
 mod failover;
 mod faults;
 mod faulty_token;

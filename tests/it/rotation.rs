@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 
 use crate::support::{TestDsc, issue, profile, settings, signing_time};
 
-const VACCINATION: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","v":[{"tg":"840539006",
+pub(crate) const VACCINATION: &[u8] =
+    br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","v":[{"tg":"840539006",
 "vp":"1119349007","mp":"EU/1/20/1528","ma":"ORG-100030215","dn":2,"sd":1,"dt":"2021-09-06","co":"FR","is":"DASS-NC"}]}"#;
 
 const TEST: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","t":[{"tg":"840539006",
@@ -25,10 +26,10 @@ const DAY: i64 = 86_400;
 
 /// A clock that a test moves.
 #[derive(Debug)]
-struct SetClock(AtomicI64);
+pub(crate) struct SetClock(pub(crate) AtomicI64);
 
 impl SetClock {
-    fn set(&self, instant: NumericDate) {
+    pub(crate) fn set(&self, instant: NumericDate) {
         self.0.store(instant.seconds(), Ordering::SeqCst);
     }
 }
@@ -106,7 +107,7 @@ impl Desk {
     }
 }
 
-fn batch(payloads: Vec<Bytes>) -> BatchRequest {
+pub(crate) fn batch(payloads: Vec<Bytes>) -> BatchRequest {
     let item = |(n, payload)| BatchItem { item_id: ItemId::new(&format!("item-{n}")).unwrap(), payload, expires_at: None };
     BatchRequest {
         caller: CallerId::new("test"),

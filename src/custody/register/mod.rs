@@ -17,6 +17,7 @@ mod filed;
 mod fit;
 mod key;
 mod misfit;
+mod papers;
 mod step;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use effect::Effect;
 pub use filed::{End, Filed, Pending};
 pub use key::{Key, State, Use, Window};
 pub use misfit::{Damaged, Misfit};
+pub use papers::{Papers, StopOrder};
 
 use crate::domain::officers::{Approved, ChainHead, Event, Label, ProposalId, Roster, RosterHistory};
 use crate::domain::{CertificateTypes, Dsc, Kid, NumericDate, Octets};
