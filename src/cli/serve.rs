@@ -119,6 +119,7 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         announce(listener.local_addr()?, is_plain)?;
         notify::ready();
         let reloading = tokio::spawn(reload_at_each(hangup, config, file.to_owned(), Arc::clone(&live), parts.tls.clone()));
+        let foreseeing = tokio::spawn(service::foresight::warn_daily(Arc::clone(&parts.signer), Arc::clone(&parts.live)));
         let stopping = async move {
             let status = pin!(status);
             let shutdown = pin!(shutdown);
@@ -138,6 +139,7 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
             watched.end().await;
         }
         reloading.abort();
+        foreseeing.abort();
         counting.end();
         if let Some(recorded) = recorded {
             recorded.end().await;
@@ -218,6 +220,7 @@ fn watch(
         tokens: parts.admin.tokens.clone(),
         tls: parts.tls.clone(),
         ledger,
+        custody: None,
         ending: Arc::clone(ending),
     };
     let mut out = std::io::stdout().lock();

@@ -11,6 +11,7 @@ mod convert;
 pub mod custody;
 mod deadline;
 mod drain;
+pub mod foresight;
 mod health;
 mod listener;
 mod live;

@@ -108,6 +108,12 @@ impl Keyring {
         &self.lacking
     }
 
+    /// Whether these are all the DSCs that there are.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.unknown.is_none()
+    }
+
     /// Why there may be others; nothing where these are all.
     pub(super) const fn is_unknown(&self) -> Option<&Arc<str>> {
         self.unknown.as_ref()

@@ -13,7 +13,8 @@
 //! 7. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
 //!    prepared afresh.
 //!
-//! [`stage`] times each of these, and [`outlook`] says what a profile can sign at a moment.
+//! [`stage`] times each of these, [`outlook`] says what a profile can sign at a moment, and `forecast`
+//! until when.
 //!
 //! Beside the way stand [`audit`] and [`upload`], the keys that sign the ledger and revocation lists, [`clock_guard`], a clock that refuses after it has jumped, and [`state_file`], which keeps what a restart
 //! must not forget.
@@ -23,6 +24,7 @@ pub mod batch;
 pub mod clock_guard;
 pub mod clock_record;
 mod failover;
+mod forecast;
 pub mod keyring;
 pub mod lease;
 mod on_record;

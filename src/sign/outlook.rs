@@ -183,7 +183,7 @@ impl SigningKey {
         Some(self.used().map_or(by_validity, |used| by_validity.min(used.window.to.plus_seconds(-1))))
     }
 
-    fn is_of(&self, profile: &Profile) -> bool {
+    pub(super) fn is_of(&self, profile: &Profile) -> bool {
         self.dsc().algorithm() == profile.algorithm && self.dsc().country() == Some(profile.issuer)
     }
 }

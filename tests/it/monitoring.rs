@@ -218,6 +218,10 @@ fn readiness_is_of_profiles_that_can_sign() {
     assert_eq!((code, &state["ready"]), (200, &Value::Bool(true)), "{body}");
     let profiles = state["profiles"].as_array().unwrap();
     assert!(profiles.iter().any(|profile| profile["name"] == "dcc" && profile["types"].as_array().unwrap().len() == 3), "{body}");
+    assert!(profiles[0]["covered_until"]["v"].as_str().is_some_and(|until| until.ends_with('Z')), "{body}");
+    assert!(
+        server.metric("sceau_profile_covered_remaining_seconds{profile=\"dcc\",type=\"v\"}").is_some_and(|left| left > 86_400.0)
+    );
     // Its workers are stopped for good where the token's files are gone.
     fs::rename(server.dir().join("tokens"), server.dir().join("away")).unwrap();
     let workers = crate::shared::processes::children_of(server.child.id());

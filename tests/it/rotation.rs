@@ -330,3 +330,61 @@ fn a_token_that_does_not_sign_has_no_share() {
     assert_eq!(kids.map(|kid| outstanding(&keyring, kid)), [20, 0]);
     drop(routes);
 }
+
+#[test]
+fn a_type_is_covered_until_the_first_instant_that_no_window_holds() {
+    let desk = Desk::new(&[any(), of(CertificateType::Test), any()]);
+    let year = profile("dcc").durations.of(CertificateType::Test);
+    let until = |kind, at: i64| {
+        let end = desk.live.snapshot().covered_until(&profile("dcc"), kind, signing_time().plus_seconds(at));
+        end.map(|end| end.seconds() - signing_time().seconds())
+    };
+    let (vaccination, test) = (CertificateType::Vaccination, CertificateType::Test);
+    assert_eq!(until(test, 0), None);
+    // A gap of a second between the first two, which the test's own key fills for its type.
+    let windows = [(0, -DAY, DAY), (1, DAY - 5, DAY + 5), (2, DAY + 1, 2 * DAY)];
+    desk.put_in_force(windows.map(|(number, from, to)| desk.used(number, in_window(&desk, number, from, to))));
+    assert_eq!((until(vaccination, 0), until(test, 0)), (Some(DAY), Some(2 * DAY)));
+    assert_eq!((until(vaccination, DAY), until(vaccination, DAY + 1)), (Some(DAY), Some(2 * DAY)));
+    assert_eq!(until(test, 3 * DAY), Some(3 * DAY), "not any more");
+    // A certificate must not outlive its DSC; the DSC's last second counts.
+    desk.put_in_force([desk.plain(0)]);
+    let last = desk.dscs[0].not_after().seconds() - year - signing_time().seconds();
+    assert_eq!(until(test, 0), Some(last + 1));
+}
+
+#[tokio::test]
+async fn the_forecast_holds_to_the_second() {
+    let desk = Desk::new(&[any()]);
+    desk.put_in_force([desk.plain(0)]);
+    let keyring = desk.live.snapshot();
+    let end = keyring.covered_until(&profile("dcc"), CertificateType::Vaccination, signing_time()).unwrap();
+    desk.clock.set(end.plus_seconds(-1));
+    assert!(desk.sign_one().await.is_ok());
+    desk.clock.set(end);
+    assert!(desk.sign_one().await.is_err());
+}
+
+#[test]
+fn keys_and_types_that_end_within_a_month_are_warned_of() {
+    let desk = Desk::new(&[any(), any()]);
+    let warnings = |now: i64| desk.live.snapshot().warnings(&[profile("dcc")], signing_time().plus_seconds(now));
+    desk.put_in_force(
+        [(0, -DAY, 40 * DAY), (1, 40 * DAY, 80 * DAY)]
+            .map(|(number, from, to)| desk.used(number, in_window(&desk, number, from, to))),
+    );
+    assert_eq!(warnings(0), Vec::<String>::new());
+    let until = signing_time().plus_seconds(40 * DAY);
+    assert_eq!(warnings(11 * DAY), [format!("the DSC {} signs until {until}; see that another takes over", desk.kid(0))]);
+    let warned = warnings(60 * DAY);
+    assert_eq!(warned.len(), 4, "{warned:?}");
+    let until = signing_time().plus_seconds(80 * DAY);
+    assert!(warned[0].contains(&format!("{} signs until {until}", desk.kid(1))), "{warned:?}");
+    assert!(warned[1].starts_with(&format!("from {until} on no DSC signs vaccination certificates")), "{warned:?}");
+    // By validity: the DSC ends at 2023-06-01, and a certificate lives for a year.
+    desk.put_in_force([desk.plain(0)]);
+    let warned = warnings(210 * DAY);
+    assert!(warned[0].contains("ends at 2023-06-01T00:00:00Z: from 2022-06-01T00:00:00Z on it outlives no"), "{warned:?}");
+    // What is over is told of by what it leaves uncovered alone.
+    assert!(warnings(700 * DAY).iter().all(|warning| warning.contains("on no DSC signs")));
+}

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::custody::register::Register;
+use crate::custody::register::{Key, Register, State};
+use crate::domain::{Dsc, KeyUse, NumericDate};
 
 /// The register, and what it is worth.
 #[derive(Clone, Debug)]
@@ -30,6 +31,19 @@ impl Reading {
     #[must_use]
     pub fn age(&self) -> Duration {
         self.read_at.elapsed()
+    }
+
+    /// The certificates of keys that sign, or may yet, with what they are used for.
+    #[must_use]
+    pub fn certified(&self, now: NumericDate) -> Vec<(Dsc, Option<KeyUse>)> {
+        let signs_yet = |key: &&Key| key.state(now) <= State::Active;
+        self.register.keys().filter(signs_yet).filter_map(|key| Some((key.dsc()?.clone(), key.used().cloned()))).collect()
+    }
+
+    /// Whether its keys may sign, where changes reach every replica within `lead`.
+    #[must_use]
+    pub fn is_fresh(&self, lead: Duration) -> bool {
+        self.is_good() && self.age() <= lead
     }
 
     /// Whether it may be relied on for as long as changes take to reach every replica.

@@ -56,11 +56,19 @@ pub(super) const DSC_NOT_AFTER: &str = "sceau_dsc_not_after_timestamp_seconds";
 pub(super) const DSC_REMAINING: &str = "sceau_dsc_remaining_seconds";
 pub(super) const DSC_ISSUABLE_UNTIL: &str = "sceau_dsc_issuable_until_timestamp_seconds";
 pub(super) const DSC_ISSUABLE_REMAINING: &str = "sceau_dsc_issuable_remaining_seconds";
+pub(super) const DSC_USE_END: &str = "sceau_dsc_use_end_timestamp_seconds";
+pub(super) const DSC_USE_REMAINING: &str = "sceau_dsc_use_remaining_seconds";
 pub(super) const TLS_NOT_AFTER: &str = "sceau_tls_not_after_timestamp_seconds";
 pub(super) const TLS_REMAINING: &str = "sceau_tls_remaining_seconds";
 pub(super) const CLIENT_CRL_NOT_AFTER: &str = "sceau_client_crl_not_after_timestamp_seconds";
 pub(super) const CLIENT_CRL_REMAINING: &str = "sceau_client_crl_remaining_seconds";
 pub(super) const PROFILE_READY: &str = "sceau_profile_ready";
+pub(super) const PROFILE_COVERED_UNTIL: &str = "sceau_profile_covered_until_timestamp_seconds";
+pub(super) const PROFILE_COVERED_REMAINING: &str = "sceau_profile_covered_remaining_seconds";
+pub(super) const CUSTODY_KEYS: &str = "sceau_custody_keys";
+pub(super) const CUSTODY_PENDING: &str = "sceau_custody_pending_proposals";
+pub(super) const CUSTODY_REGISTER_AGE: &str = "sceau_custody_register_age_seconds";
+pub(super) const CUSTODY_ABSENT_KEYS: &str = "sceau_custody_absent_keys";
 pub(super) const CLOCK_STOPPED: &str = "sceau_clock_stopped";
 pub(super) const LEDGER_TROUBLE: &str = "sceau_ledger_trouble";
 pub(super) const LEDGER_RECORDS: &str = "sceau_ledger_records_total";
@@ -197,6 +205,13 @@ pub const CATALOGUE: &[Metric] = &[
         "Until when the DSC signs certificates of the profile's longest duration, in seconds since 1970: a certificate must not outlive its DSC",
     ),
     gauge(DSC_ISSUABLE_REMAINING, Unit::Seconds, &["kid", "profile"], "Seconds until then"),
+    gauge(
+        DSC_USE_END,
+        Unit::Seconds,
+        &["kid"],
+        "When officers have the DSC's key sign no more, in seconds since 1970; NaN for a DSC of the configuration",
+    ),
+    gauge(DSC_USE_REMAINING, Unit::Seconds, &["kid"], "Seconds until then"),
     gauge(TLS_NOT_AFTER, Unit::Seconds, &[], "When the service's TLS certificate ends, in seconds since 1970; NaN in plain text"),
     gauge(TLS_REMAINING, Unit::Seconds, &[], "Seconds until then"),
     gauge(
@@ -211,6 +226,34 @@ pub const CATALOGUE: &[Metric] = &[
         Unit::Count,
         &["profile", "type"],
         "1 where a certificate of that type can be signed now, else 0; of the types for which the profile has DSCs",
+    ),
+    gauge(
+        PROFILE_COVERED_UNTIL,
+        Unit::Seconds,
+        &["profile", "type"],
+        "From when on no DSC that is known signs certificates of that type, of the profile's duration, in seconds since 1970; of the \
+         types for which the profile has DSCs",
+    ),
+    gauge(PROFILE_COVERED_REMAINING, Unit::Seconds, &["profile", "type"], "Seconds until then; 0 where none does now"),
+    gauge(
+        CUSTODY_KEYS,
+        Unit::Count,
+        &["state"],
+        "Keys of the register by state: generated, certified, published, active, retired, destroyed, compromised; NaN without \
+         custody, as are the others of it",
+    ),
+    gauge(CUSTODY_PENDING, Unit::Count, &[], "Proposals that officers may still approve"),
+    gauge(
+        CUSTODY_REGISTER_AGE,
+        Unit::Seconds,
+        &[],
+        "Time since the register of keys was read; past custody.lead_seconds none of its keys signs here",
+    ),
+    gauge(
+        CUSTODY_ABSENT_KEYS,
+        Unit::Count,
+        &[],
+        "Keys of the register that are to sign, now or later, and that their token does not have; /readyz says why",
     ),
     gauge(CLOCK_STOPPED, Unit::Count, &[], "1 where the clock has jumped and nothing is signed until an operator agrees, else 0"),
     gauge(

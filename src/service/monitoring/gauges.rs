@@ -8,16 +8,19 @@ use metrics::{counter, gauge};
 
 use super::catalogue::{
     BUILD_INFO, CLIENT_CRL_NOT_AFTER, CLIENT_CRL_REMAINING, CLOCK_STOPPED, DENIALS, DSC_ISSUABLE_REMAINING, DSC_ISSUABLE_UNTIL,
-    DSC_NOT_AFTER, DSC_REMAINING, ITEMS_IN_WORK, ITEMS_WAITING, PROFILE_READY, QUEUE_CAPACITY, QUEUE_FULL, TLS_NOT_AFTER,
-    TLS_REMAINING, TOKEN_BAD_SIGNATURES, TOKEN_LATCHED, TOKEN_OUTSTANDING, TOKEN_READY, TOKEN_RESTARTS, TOKEN_SESSIONS,
-    TOKEN_SESSIONS_BUSY, TOKEN_SIGNATURE_SECONDS, TOKEN_SIGNATURES, TOKEN_STOPPED_KEYS, TOKEN_WORKERS,
+    DSC_NOT_AFTER, DSC_REMAINING, DSC_USE_END, DSC_USE_REMAINING, ITEMS_IN_WORK, ITEMS_WAITING, PROFILE_COVERED_REMAINING,
+    PROFILE_COVERED_UNTIL, PROFILE_READY, QUEUE_CAPACITY, QUEUE_FULL, TLS_NOT_AFTER, TLS_REMAINING, TOKEN_BAD_SIGNATURES,
+    TOKEN_LATCHED, TOKEN_OUTSTANDING, TOKEN_READY, TOKEN_RESTARTS, TOKEN_SESSIONS, TOKEN_SESSIONS_BUSY, TOKEN_SIGNATURE_SECONDS,
+    TOKEN_SIGNATURES, TOKEN_STOPPED_KEYS, TOKEN_WORKERS,
 };
+use super::custody;
 use super::ledger::WatchedLedger;
-use crate::domain::{CertificateType, Lane, NumericDate};
+use crate::custody::duty::DutyView;
+use crate::domain::{CertificateType, Dsc, KeyUse, Lane, NumericDate};
 use crate::service::Live;
 use crate::service::admin::AdminToken;
 use crate::service::tls::LiveTls;
-use crate::sign::{Cause, Outlook, Signer};
+use crate::sign::{Cause, Outlook, Profile, Signer};
 
 /// What is looked at.
 #[derive(Clone, Debug)]
@@ -32,15 +35,36 @@ pub struct Sources {
     pub tls: Option<Arc<LiveTls>>,
     /// What is put on record; nothing where nothing is.
     pub ledger: Option<WatchedLedger>,
+    /// Keys that officers have made; nothing without custody.
+    pub custody: Option<DutyView>,
     /// Whether the service has been told to end: it is not ready from then on.
     pub ending: Arc<AtomicBool>,
 }
 
 impl Sources {
+    /// What each profile can sign now, and until when.
+    pub(super) fn foreseen(&self) -> Vec<Foreseen> {
+        let (keyring, now) = (self.signer.keyring().snapshot(), self.signer.clock().now());
+        let foreseen = |profile: &Arc<Profile>| {
+            let until = |kind| Some((kind, keyring.covered_until(profile, kind, now)?));
+            let covered_until = CertificateType::ALL.into_iter().filter_map(until).collect();
+            Foreseen { name: profile.name.clone(), outlook: self.signer.outlook(profile), covered_until }
+        };
+        self.live.profiles().iter().map(foreseen).collect()
+    }
+
     /// What each profile can sign now.
     pub(super) fn outlooks(&self) -> Vec<(String, Outlook)> {
         self.live.profiles().iter().map(|profile| (profile.name.clone(), self.signer.outlook(profile))).collect()
     }
+}
+
+/// What a profile can sign now, and until when.
+pub(super) struct Foreseen {
+    pub(super) name: String,
+    pub(super) outlook: Outlook,
+    /// By type, of those for which it has DSCs.
+    pub(super) covered_until: Vec<(CertificateType, NumericDate)>,
 }
 
 /// Brings gauges up to date.
@@ -63,6 +87,9 @@ impl Gauges {
             counter!(QUEUE_FULL, "lane" => lane.name()).increment(0);
         }
         counter!(DENIALS, "rule" => "caller.roles").increment(0);
+        if sources.custody.is_none() {
+            custody::show_none();
+        }
         Self { sources, shown: Mutex::default(), ready: Mutex::default() }
     }
 
@@ -82,6 +109,7 @@ impl Gauges {
         self.refresh_dscs(clock.now());
         self.refresh_profiles();
         self.sources.ledger.iter().for_each(WatchedLedger::refresh);
+        self.sources.custody.iter().for_each(|view| custody::refresh(view, clock.now()));
     }
 
     /// One gauge a type that a profile issues.
@@ -97,7 +125,26 @@ impl Gauges {
                 shown.insert((profile.clone(), kind));
             }
         }
-        gone.into_iter().for_each(|(profile, kind)| set_ready(&profile, kind, f64::NAN));
+        gone.into_iter().for_each(|(profile, kind)| {
+            set_ready(&profile, kind, f64::NAN);
+            let labels = [("profile", profile), ("type", kind.key().to_owned())];
+            [PROFILE_COVERED_UNTIL, PROFILE_COVERED_REMAINING]
+                .into_iter()
+                .for_each(|metric| gauge!(metric, &labels).set(f64::NAN));
+        });
+        drop(shown);
+        self.refresh_coverage();
+    }
+
+    /// Until when each type that a profile issues is signed.
+    fn refresh_coverage(&self) {
+        let now = self.sources.signer.clock().now();
+        for Foreseen { name, covered_until, .. } in self.sources.foreseen() {
+            for (kind, until) in covered_until {
+                let labels = [("profile", name.clone()), ("type", kind.key().to_owned())];
+                set_instant((PROFILE_COVERED_UNTIL, PROFILE_COVERED_REMAINING), &labels, until, now);
+            }
+        }
     }
 
     fn refresh_tls(&self, now: NumericDate) {
@@ -119,9 +166,10 @@ impl Gauges {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let profiles = self.sources.live.profiles();
         let mut gone = std::mem::take(&mut *shown);
-        for key in self.sources.signer.keyring().snapshot().iter() {
-            let (kid, not_after) = (key.dsc().kid().to_string(), key.dsc().not_after());
-            set_instant((DSC_NOT_AFTER, DSC_REMAINING), &[("kid", kid.clone())], not_after, now);
+        let keyring = self.sources.signer.keyring().snapshot();
+        for key in keyring.iter() {
+            show_dsc(key.dsc(), key.used(), now);
+            let kid = key.dsc().kid().to_string();
             for profile in profiles.iter() {
                 let Some(until) = key.issuable_until(profile) else { continue };
                 let labels = [("kid", kid.clone()), ("profile", profile.name.clone())];
@@ -129,6 +177,12 @@ impl Gauges {
                 shown.insert((kid.clone(), profile.name.clone()));
             }
             shown.insert((kid, String::new()));
+        }
+        // Those of the register that do not sign yet, or cannot at present, end as well.
+        for key in self.sources.custody.iter().map(DutyView::reading).flat_map(|reading| reading.certified(now)) {
+            let (dsc, used) = key;
+            show_dsc(&dsc, used.as_ref(), now);
+            shown.insert((dsc.kid().to_string(), String::new()));
         }
         gone.retain(|labels| !shown.contains(labels));
         for (kid, profile) in gone {
@@ -157,6 +211,15 @@ fn refresh_token(AdminToken { token, station }: &AdminToken) {
     count(TOKEN_BAD_SIGNATURES, status.bad_signatures);
 }
 
+fn show_dsc(dsc: &Dsc, used: Option<&KeyUse>, now: NumericDate) {
+    let labels = [("kid", dsc.kid().to_string())];
+    set_instant((DSC_NOT_AFTER, DSC_REMAINING), &labels, dsc.not_after(), now);
+    match used {
+        Some(used) => set_instant((DSC_USE_END, DSC_USE_REMAINING), &labels, used.window.to, now),
+        None => [DSC_USE_END, DSC_USE_REMAINING].into_iter().for_each(|metric| gauge!(metric, &labels).set(f64::NAN)),
+    }
+}
+
 fn set_ready(profile: &str, kind: CertificateType, value: f64) {
     gauge!(PROFILE_READY, "profile" => profile.to_owned(), "type" => kind.key()).set(value);
 }
@@ -174,13 +237,13 @@ fn set_instant(
 /// No alert takes a number that is none.
 fn withdraw(kid: &str, profile: &str) {
     let mut labels = vec![("kid", kid.to_owned())];
-    let metrics = if profile.is_empty() {
-        [DSC_NOT_AFTER, DSC_REMAINING]
+    let metrics: &[&'static str] = if profile.is_empty() {
+        &[DSC_NOT_AFTER, DSC_REMAINING, DSC_USE_END, DSC_USE_REMAINING]
     } else {
         labels.push(("profile", profile.to_owned()));
-        [DSC_ISSUABLE_UNTIL, DSC_ISSUABLE_REMAINING]
+        &[DSC_ISSUABLE_UNTIL, DSC_ISSUABLE_REMAINING]
     };
-    metrics.into_iter().for_each(|metric| gauge!(metric, &labels).set(f64::NAN));
+    metrics.iter().copied().for_each(|metric| gauge!(metric, &labels).set(f64::NAN));
 }
 
 pub(super) const fn flag(is_so: bool) -> f64 {

@@ -1,5 +1,6 @@
 //! The listener for those who watch: plain HTTP, GET only.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,9 +19,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::catalogue::{CATALOGUE, Kind, describe};
-use super::gauges::{Gauges, Sources};
+use super::custody::CustodyState;
+use super::gauges::{Foreseen, Gauges, Sources};
 use crate::domain::CertificateType;
-use crate::sign::{Hindrance, Outlook};
+use crate::sign::Hindrance;
 
 /// The listener, until this is ended.
 #[derive(Debug)]
@@ -154,6 +156,9 @@ struct Readiness {
     /// Whether the service ends: calls in work are answered.
     ending: bool,
     profiles: Vec<ProfileState>,
+    /// Keys that officers have made; absent without custody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custody: Option<CustodyState>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +168,8 @@ struct ProfileState {
     ready: bool,
     /// What it can sign: v, t, r.
     types: Vec<&'static str>,
+    /// The first instant at which no DSC that is known signs a type any more, by type.
+    covered_until: BTreeMap<&'static str, String>,
     /// Why it cannot sign others.
     reasons: Vec<Reason>,
 }
@@ -174,12 +181,13 @@ struct Reason {
 }
 
 impl ProfileState {
-    fn new((name, outlook): (String, Outlook)) -> Self {
+    fn new(Foreseen { name, outlook, covered_until }: Foreseen) -> Self {
         let reason = |Hindrance { kind, reason, .. }| Reason { r#type: CertificateType::key(kind), reason };
         Self {
             name,
             ready: outlook.readiness().is_ok(),
             types: outlook.types.into_iter().map(CertificateType::key).collect(),
+            covered_until: covered_until.into_iter().map(|(kind, until)| (kind.key(), until.to_string())).collect(),
             reasons: outlook.hindrances.into_iter().map(reason).collect(),
         }
     }
@@ -187,10 +195,11 @@ impl ProfileState {
 
 async fn ready(State(shown): State<Arc<Shown>>) -> Response {
     let sources = shown.gauges.sources();
-    let profiles: Vec<ProfileState> = sources.outlooks().into_iter().map(ProfileState::new).collect();
+    let profiles: Vec<ProfileState> = sources.foreseen().into_iter().map(ProfileState::new).collect();
     let ending = sources.ending.load(Ordering::Relaxed);
     let ready = !ending && profiles.iter().any(|profile| !profile.types.is_empty());
-    let readiness = Readiness { ready, ending, profiles };
+    let custody = sources.custody.as_ref().map(CustodyState::of);
+    let readiness = Readiness { ready, ending, profiles, custody };
     let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::to_string(&readiness).unwrap_or_default();
     (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()

@@ -8,11 +8,13 @@
 //! | `lanes` | what waits and what is in work |
 //! | `gauges` | how tokens and DSCs are, read when somebody asks |
 //! | `ledger` | how the ledger is, likewise |
+//! | `custody` | how custody's keys are, likewise |
 //! | `http` | the listener: `/metrics`, `/livez`, `/readyz` |
 //! | `traces` | spans to an OpenTelemetry collector |
 
 mod call;
 mod catalogue;
+mod custody;
 mod gauges;
 mod http;
 mod lanes;
