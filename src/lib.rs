@@ -12,7 +12,7 @@
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
 //! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; exports, and their audit; pruning; the only room that names sqlx |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; what can be signed at a moment |
-//! | [`custody`] | the life of a DSC: the request to the CSCA, the check of what comes back, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals, and the keyring that follows it; the ceremony of the offline room; the CSCA of development; what officers revoke; the only room that names rcgen |
+//! | [`custody`] | the life of a DSC: the request to the CSCA, the check of what comes back, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals, and the keyring that follows it; the office, which writes what officers agree on and has it done; the ceremony of the offline room; the ceremony of the offline room; the CSCA of development; what officers revoke; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
@@ -66,6 +66,8 @@
 //!   role, under one roster, once. domain/officers/tests.rs, custody/register/tests
 //! - **A ceremony's transcript is what was done, or is found out:** each line changed, left out, doubled and moved; two officers
 //!   have signed all of it. custody/ceremony/tests.rs, tests/it/ceremony.rs
+//! - **What officers agreed on is done once, whichever replica does it, and one that cannot read the custody chain, or finds it
+//!   bent, knows no keys of it.** custody/office/tests, tests/it/postgres/custody.rs
 //! - **A replica that has not read the register for as long as a change takes signs with none of its keys;** each batch looks when
 //!   it begins, and waits for nobody. A compromised key leaves the keyring, then its token. tests/it/duty.rs
 //! - **A key's state goes forward only; its window holds its first instant and not its end,** to the second, whatever timers do:

@@ -21,6 +21,7 @@ mod ndjson;
 mod notify;
 mod officer;
 mod open;
+mod open_custody;
 mod open_ledger;
 mod place;
 mod qr;

@@ -21,9 +21,11 @@ use super::inspect::inspect;
 use super::log;
 use super::notify;
 use super::open::{OpenKeys, open_keys};
+use super::open_custody::OpenCustody;
 use super::open_ledger::{OpenLedger, Recorded, open_ledger};
 use super::reload::Reload;
 use crate::config::{Config, ConfigError, Seen};
+use crate::custody::office::OfficeTask;
 use crate::custody::revocation::Revoker;
 use crate::domain::{Clock, SystemClock};
 use crate::service::access::DayCounts;
@@ -98,7 +100,7 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         };
         // Before a token is opened: what is wrong with it must cost no login, however often the service is started again.
         let counts = DayCounts::read(config.state_dir.join("day-counts.json"))?;
-        let (mut parts, recorded) = assemble(&config, file).await?;
+        let Assembled { mut parts, recorded, office } = assemble(&config, file).await?;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let socket = &config.admin_socket;
         let admin =
@@ -141,6 +143,9 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         reloading.abort();
         foreseeing.abort();
         counting.end();
+        if let Some(office) = office {
+            office.end().await;
+        }
         if let Some(recorded) = recorded {
             recorded.end().await;
         }
@@ -165,8 +170,15 @@ async fn reload_at_each(mut hangup: Signal, config: Config, file: PathBuf, live:
     }
 }
 
+/// A service that is about to run, and what goes on beside it.
+struct Assembled {
+    parts: Parts,
+    recorded: Option<Recorded>,
+    office: Option<OfficeTask>,
+}
+
 /// Opens the tokens and puts the service together.
-async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option<Recorded>)> {
+async fn assemble(config: &Config, file: &Path) -> anyhow::Result<Assembled> {
     if !config.signer.check_signatures {
         tracing::warn!("signatures leave UNCHECKED: skip_signature_check_at_own_risk is set");
     }
@@ -177,7 +189,16 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option
     let clock: Arc<dyn Clock> = Arc::clone(&guard) as Arc<dyn Clock>;
     let OpenKeys { keyring, audit, upload, tokens } = open_keys(config, file, clock.as_ref())?;
     let OpenLedger { ledger, recorded, auditing } = open_ledger(config, &clock, audit).await?;
-    let custodian = auditing.as_ref().map(|auditing| open_custody(auditing, upload));
+    let custody = auditing.as_ref().map(|auditing| open_custody(auditing, upload));
+    let (custodian, office) = match (custody, &config.custody) {
+        (Some(custody), Some(settings)) => {
+            let (custodian, task) = custody.with_office(settings, &tokens, &keyring).await;
+            (Some(Arc::new(custodian)), Some(task))
+        }
+        (Some(custody), None) => (Some(Arc::new(custody.custodian)), None),
+        (None, Some(_)) => anyhow::bail!("[custody] keeps its register in the ledger, and ledger.store is none_at_own_risk"),
+        (None, None) => (None, None),
+    };
     let keyring = Arc::new(LiveKeyring::new(keyring));
     let mut signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
@@ -187,17 +208,19 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<(Parts, Option
     let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
     let admin = Administration { socket: None, tokens, clock_guard: Some(guard), auditing, custodian };
-    Ok((Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin }, recorded))
+    let parts = Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin };
+    Ok(Assembled { parts, recorded, office })
 }
 
 /// What officers revoke by.
-fn open_custody(auditing: &Auditing, upload: Option<UploadKey>) -> Arc<Custodian> {
+fn open_custody(auditing: &Auditing, upload: Option<UploadKey>) -> OpenCustody<'_> {
     if upload.is_none() {
         tracing::info!("revocation lists are plain, which no gateway takes: there is no [revocation]");
     }
     let Auditing { records, keys, writer, clock, .. } = auditing;
-    let revoker = Revoker::new(records.clone(), writer.clone(), upload, Arc::clone(clock));
-    Arc::new(Custodian::new(revoker, keys.clone(), writer.instance()))
+    let revoker = Arc::new(Revoker::new(records.clone(), writer.clone(), upload, Arc::clone(clock)));
+    let custodian = Custodian::new(Arc::clone(&revoker), records.clone(), keys.clone(), writer.instance());
+    OpenCustody { auditing, revoker, custodian }
 }
 
 /// What `sceau config check` finds as well: here a token that does not open may be another's stand-in, and is only warned of.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::KeyFile;
 use super::check::Check;
 use super::file::{AuditSection, LedgerSection};
+use crate::custody::office::{CHAIN, HANDS};
 use crate::ledger::store::postgres::PostgresUrl;
 use crate::sign::SealPace;
 use crate::token::{Purpose, TokenSpec};
@@ -80,6 +81,9 @@ impl Check<'_> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if instance.is_empty() || instance.len() > LONGEST_INSTANCE || !instance.bytes().all(is_plain) {
             self.problem(format!("ledger.instance is {instance:?}; it is 1 to {LONGEST_INSTANCE} of A-Z a-z 0-9 . _ -"));
+        }
+        if [CHAIN, HANDS].contains(&instance.as_str()) {
+            self.problem(format!("ledger.instance is {instance:?}, which is the custody chain's name: a signer has another"));
         }
         if max_commit_ms == 0 {
             self.problem("ledger.max_commit_ms is 0; no database writes in that time: 2000 is right for most");

@@ -4,7 +4,8 @@
 //! Reading order: [`csr`] (what the CSCA is asked for), [`import`] (what comes back, checked), [`publish`] and [`trust_list`] (how
 //! verifiers hear of it), [`plan`] (when each of these is due), [`register`] (keys, their states, and what officers propose),
 //! [`ceremony`] (the offline room: a plan, and the transcript of what was done), [`development`] (a CSCA for tests). These are pure:
-//! the token signs a digest that a draft gives, and the caller reads and writes the files. [`duty`] has the keyring follow the
+//! the token signs a digest that a draft gives, and the caller reads and writes the files. [`office`] takes what officers sign, writes
+//! the chain that the register is read from, and has tokens and the ledger do what was agreed on. [`duty`] has the keyring follow the
 //! register, and tokens take its keys. [`revocation`] asks the ledger and writes to it.
 
 pub mod ceremony;
@@ -12,6 +13,7 @@ pub mod csr;
 pub mod development;
 pub mod duty;
 pub mod import;
+pub mod office;
 pub mod plan;
 pub mod publish;
 pub mod register;

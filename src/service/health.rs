@@ -11,8 +11,10 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::{HealthReporter, health_reporter};
 
 use super::Live;
+use super::custody::{CustodyServer, CustodyService};
 use super::proto::v1::signer_server::SignerServer;
 use super::signer::SignerService;
+use crate::custody::office::Office;
 use crate::sign::Signer;
 
 /// How often readiness is looked at; it costs microseconds.
@@ -23,20 +25,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// - `""`: the process lives and serves, whatever its tokens do. To restart it where it does not is right.
 /// - `sceau.v1.Signer`: some type of some profile can be signed, as `/readyz` says too.
 /// - `sceau.v1.Signer/PROFILE`: every type that this one issues can be.
+/// - `sceau.v1.Custody`: the custody chain is read, and nothing is wrong with it; unknown where there is none.
 ///
 /// Whoever watches hears of a change within half a second.
 pub(super) struct HealthWatch {
     reporter: HealthReporter,
     signer: Arc<Signer>,
     live: Arc<Live>,
+    office: Option<Arc<Office>>,
     told: HashMap<String, bool>,
 }
 
 impl HealthWatch {
     /// With what is so now, and the service that tells it.
-    pub(super) async fn start(signer: Arc<Signer>, live: Arc<Live>) -> (Self, HealthServer<impl Health>) {
+    pub(super) async fn start(
+        signer: Arc<Signer>,
+        live: Arc<Live>,
+        office: Option<Arc<Office>>,
+    ) -> (Self, HealthServer<impl Health>) {
         let (reporter, service) = health_reporter();
-        let mut watch = Self { reporter, signer, live, told: HashMap::new() };
+        let mut watch = Self { reporter, signer, live, office, told: HashMap::new() };
         watch.look().await;
         (watch, service)
     }
@@ -72,6 +80,14 @@ impl HealthWatch {
             }
         }
         self.tell(NAME.to_owned(), signs_something).await;
+        if let Some(fresh) = self.office.as_ref().map(|office| office.fresh().map(drop))
+            && self.tell(CUSTODY_NAME.to_owned(), fresh.is_ok()).await
+        {
+            match fresh {
+                Ok(()) => tracing::info!("the custody chain is read; its keys may sign"),
+                Err(reason) => tracing::error!(%reason, "no key of custody may sign"),
+            }
+        }
         let is_gone =
             |name: &&String| name.split_once('/').is_some_and(|(_, profile)| !profiles.iter().any(|known| known.name == profile));
         let gone: Vec<String> = self.told.keys().filter(is_gone).cloned().collect();
@@ -94,3 +110,4 @@ impl HealthWatch {
 }
 
 const NAME: &str = <SignerServer<SignerService> as NamedService>::NAME;
+const CUSTODY_NAME: &str = <CustodyServer<CustodyService> as NamedService>::NAME;

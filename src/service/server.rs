@@ -74,7 +74,8 @@ const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where the transport fails.
 pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Send, parts: Parts) -> Result<(), Error> {
-    let (health, health_service) = HealthWatch::start(Arc::clone(&parts.signer), Arc::clone(&parts.live)).await;
+    let office = parts.admin.custodian.as_ref().and_then(|custodian| custodian.office().cloned());
+    let (health, health_service) = HealthWatch::start(Arc::clone(&parts.signer), Arc::clone(&parts.live), office).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)

@@ -9,6 +9,8 @@ use tonic_types::{ErrorDetails, FieldViolation, RpcStatusExt, StatusExt};
 
 use super::access::Spent;
 use super::person::{ClaimError, PersonError};
+use crate::custody::office::OfficeError;
+use crate::custody::register::Misfit;
 use crate::custody::revocation::RevokeError;
 use crate::domain::{Faults, Rule};
 use crate::sign::{Cause, ItemError, SignFailure, Standstill, UploadError};
@@ -122,13 +124,53 @@ pub(super) fn revocation_is_busy() -> Status {
 impl From<RevokeError> for Status {
     fn from(error: RevokeError) -> Self {
         let code = match &error {
-            RevokeError::TooMany | RevokeError::Unexpected { .. } => Code::FailedPrecondition,
+            RevokeError::TooMany
+            | RevokeError::Unexpected { .. }
+            | RevokeError::NoRecord { .. }
+            | RevokeError::Forgotten { .. } => Code::FailedPrecondition,
             RevokeError::Store(_) | RevokeError::Ledger(_) | RevokeError::Clock(_) | RevokeError::Upload(UploadError::Key(_)) => {
                 Code::Unavailable
             }
-            RevokeError::Upload(_) | RevokeError::Thread(_) => Code::Internal,
+            RevokeError::Upload(_) | RevokeError::Changed | RevokeError::Thread(_) => Code::Internal,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+/// When a custody chain that cannot be read or written may be back.
+const CUSTODY_DELAY: Duration = Duration::from_secs(2);
+
+impl From<OfficeError> for Status {
+    fn from(error: OfficeError) -> Self {
+        let message = error.to_string();
+        let later =
+            |delay| Self::with_error_details(Code::Unavailable, message.clone(), ErrorDetails::with_retry_info(Some(delay)));
+        match error {
+            OfficeError::Revoke(error) => error.into(),
+            OfficeError::Upload(error) => RevokeError::from(error).into(),
+            OfficeError::Text(_)
+            | OfficeError::Misfit(Misfit::Text(_))
+            | OfficeError::Import(_)
+            | OfficeError::NoCsca
+            | OfficeError::Csca(_)
+            | OfficeError::TrustList { .. }
+            | OfficeError::Question { .. } => Self::invalid_argument(message),
+            OfficeError::Misfit(Misfit::Absent { .. }) | OfficeError::NoKey { .. } => Self::not_found(message),
+            OfficeError::Misfit(_)
+            | OfficeError::NoRecord
+            | OfficeError::NotHere { .. }
+            | OfficeError::TooLate { .. }
+            | OfficeError::NoRevocation { .. }
+            | OfficeError::NoUpload { .. }
+            | OfficeError::Publish(_) => Self::failed_precondition(message),
+            OfficeError::TooManyOpen { .. } => Self::resource_exhausted(message),
+            OfficeError::Busy { left, .. } => later(left.max(Duration::from_secs(1))),
+            OfficeError::Unreadable(error) if error.is_damage() => Self::unavailable(message),
+            OfficeError::Unreadable(_) | OfficeError::Store(_) => later(CUSTODY_DELAY),
+            OfficeError::Clock(_) | OfficeError::Token { .. } | OfficeError::NotSealed { .. } | OfficeError::Ending => {
+                Self::unavailable(message)
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::placed_key::{NotSigned, PlacedKey};
 use super::route::Station;
 use crate::domain::{Country, Dsc, InvalidKey, NumericDate};
-use crate::encode::cms::{DraftError, SignedMessage, UploadCertificate, UploadCertificateError};
+use crate::encode::cms::{Draft, DraftError, SignedMessage, UploadCertificate, UploadCertificateError};
 use crate::encode::revocation::{ListError, RevocationBatch, SigningError};
 use crate::token::{Purpose, TokenKey};
 
@@ -110,6 +110,15 @@ impl UploadKey {
             }
         }
         Ok(messages)
+    }
+
+    /// Signs what was drafted for its certificate.
+    ///
+    /// # Errors
+    /// Where no token signs.
+    pub async fn sign_draft(&self, draft: Draft<'_>) -> Result<SignedMessage, UploadError> {
+        let signature = self.key.sign(&[draft.digest()]).await?.pop().ok_or(NotSigned::NoneDid)?;
+        Ok(draft.finish(&signature)?)
     }
 
     fn check(&self, list: &RevocationBatch, message: &SignedMessage) -> Result<(), UploadError> {

@@ -115,7 +115,16 @@ fn may(role: Role, path: &str) -> Seen {
 
     let roles: &[Role] = match path {
         "/sceau.v1.Signer/SignBatch" | "/sceau.v1.Signer/SignStream" => &[Issuer],
-        "/sceau.v1.Admin/UnlatchToken" | "/sceau.v1.Custody/Revoke" => &[Officer],
+        "/sceau.v1.Admin/UnlatchToken" => &[Officer],
+        "/sceau.v1.Custody/Revoke"
+        | "/sceau.v1.Custody/Propose"
+        | "/sceau.v1.Custody/Decide"
+        | "/sceau.v1.Custody/Execute"
+        | "/sceau.v1.Custody/RequestCertificate"
+        | "/sceau.v1.Custody/Canary"
+        | "/sceau.v1.Custody/SignUpload"
+        | "/sceau.v1.Custody/FetchRevocation" => &[Officer],
+        "/sceau.v1.Custody/ShowCustody" | "/sceau.v1.Custody/CountSigned" => &[Officer, Auditor],
         "/sceau.v1.Admin/ListTokens" | "/sceau.v1.Admin/ShowClock" | "/sceau.v1.Admin/AcceptClock" => &[Officer, Operator],
         "/sceau.v1.Auditor/FindCertificates" | "/sceau.v1.Auditor/CountCertificates" | "/sceau.v1.Auditor/ExportLedger" => {
             &[Auditor]
@@ -164,6 +173,18 @@ async fn call(channel: Channel, path: &str) -> Result<(), Status> {
         "ShowLedger" => auditor.show_ledger(v1::ShowLedgerRequest {}).await.map(drop),
         "Revoke" => {
             let mut answers = custody.revoke(v1::RevokeRequest::default()).await?.into_inner();
+            answers.message().await.map(drop)
+        }
+        "ShowCustody" => custody.show_custody(v1::ShowCustodyRequest::default()).await.map(drop),
+        "Propose" => custody.propose(v1::ProposeRequest::default()).await.map(drop),
+        "Decide" => custody.decide(v1::DecideRequest::default()).await.map(drop),
+        "Execute" => custody.execute(v1::ExecuteRequest::default()).await.map(drop),
+        "RequestCertificate" => custody.request_certificate(v1::RequestCertificateRequest::default()).await.map(drop),
+        "Canary" => custody.canary(v1::CanaryRequest::default()).await.map(drop),
+        "SignUpload" => custody.sign_upload(v1::SignUploadRequest::default()).await.map(drop),
+        "CountSigned" => custody.count_signed(v1::CountSignedRequest::default()).await.map(drop),
+        "FetchRevocation" => {
+            let mut answers = custody.fetch_revocation(v1::FetchRevocationRequest::default()).await?.into_inner();
             answers.message().await.map(drop)
         }
         "Check" => health.check(check).await.map(drop),

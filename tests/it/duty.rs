@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sceau::custody::duty::{Duty, DutyView, Holding, KeyHolder, Post, Reading, Settings, Trouble};
+use sceau::custody::duty::{Duty, DutyView, Holding, KeyHolder, Post, Settings};
+use sceau::custody::office::{Standing, Unreadable};
 use sceau::custody::register::{Papers, Register, StopOrder};
 use sceau::domain::officers::{
     Activation, Certification, ChainHead, Change, Consent, Decision, Event, GeneratedKey, Generation, KeyKind, Label, Officer,
     OfficerKey, Outcome, Proposal, ProposalText, Roster, Subject, VerdictText,
 };
 use sceau::domain::{CertificateTypes, Clock, Dsc, Kid, NumericDate, Octets, UvciMaker};
+use sceau::ledger::store::StoreError;
 use sceau::sign::{ItemError, ItemOutcome, LiveKeyring, Signer, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Disposition, Order, Readiness, SessionId, SignFuture, Token, TokenError, TokenKey};
@@ -210,7 +212,7 @@ impl Book {
 struct Replica {
     book: Book,
     vault: Arc<Vault>,
-    readings: watch::Sender<Reading>,
+    readings: watch::Sender<Standing>,
     view: DutyView,
     live: Arc<LiveKeyring>,
     clock: Arc<SetClock>,
@@ -250,7 +252,7 @@ impl Replica {
         let fixed = SigningKey::new(vault.dscs[keys].clone(), vec![(Arc::clone(&station), vault.keys.key(keys).0)]).unwrap();
         let post = Post { holder: Arc::new(Admitting(Arc::clone(&vault))), station };
         let register = Arc::new(book.register.clone());
-        let (readings, seen) = watch::channel(Reading { register, read_at: Instant::now(), trouble: None });
+        let (readings, seen) = watch::channel(Standing { register, read_at: Instant::now(), trouble: None });
         let live = Arc::new(LiveKeyring::default());
         let posts = BTreeMap::from([(label("hsm-a"), post)]);
         let fixed = if keys == 0 { vec![Arc::new(fixed)] } else { Vec::new() };
@@ -272,11 +274,11 @@ impl Replica {
         self.tell(None);
     }
 
-    fn tell(&self, trouble: Option<Trouble>) {
+    fn tell(&self, trouble: Option<Unreadable>) {
         let register = Arc::new(self.book.register.clone());
         // Where there is trouble nothing was read.
         let read_at = if trouble.is_none() { Instant::now() } else { self.readings.borrow().read_at };
-        self.readings.send_replace(Reading { register, read_at, trouble });
+        self.readings.send_replace(Standing { register, read_at, trouble });
     }
 
     fn kids(&self) -> Vec<Kid> {
@@ -424,7 +426,7 @@ async fn a_replica_that_has_not_read_the_register_signs_with_no_key_of_it_and_sa
     wait_until("the register is read no more", || replica.kids().is_empty()).await;
     let (is_fault, reason) = replica.sign_one().await.unwrap_err();
     assert!(!is_fault && reason.contains("was not read for longer than 0.15 s"), "{reason}");
-    replica.tell(Some(Trouble::Unreadable("no route to host".into())));
+    replica.tell(Some(Unreadable::Store(StoreError::Database { reason: "no route to host".to_owned() })));
     let why_not = || replica.live.snapshot().lacks().first().map(|lacking| lacking.reason.to_string());
     wait_until("the reason is told", || why_not().is_some_and(|reason| reason.ends_with(": no route to host"))).await;
     let is_back = || {
@@ -441,10 +443,10 @@ async fn a_damaged_register_counts_as_none_at_once() {
     replica.book.activate(replica.kid(0), signing_time(), None);
     replica.read();
     wait_until("the key is there", || replica.kids().len() == 1).await;
-    replica.tell(Some(Trouble::Damaged("record 7 does not follow".into())));
+    replica.tell(Some(Unreadable::Damaged { seq: 7, reason: "it does not follow".to_owned() }));
     wait_until("it is gone", || replica.kids().is_empty()).await;
     let (is_fault, reason) = replica.sign_one().await.unwrap_err();
-    assert!(!is_fault && reason.contains("the custody chain is damaged: record 7"), "{reason}");
+    assert!(!is_fault && reason.contains("the custody chain is damaged at record 7"), "{reason}");
 }
 
 #[tokio::test]

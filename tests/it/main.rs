@@ -27,6 +27,8 @@ mod life;
 mod load;
 mod modules;
 mod monitoring;
+mod office;
+mod officers;
 mod person;
 mod person_config;
 mod person_keys;

@@ -19,6 +19,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
 use crate::collector::Collector;
+use crate::officers::Officers;
 use crate::pki::Pki;
 use crate::shared::processes::wait_until;
 use crate::support::{dev_folder, edit, run, sceau};
@@ -179,7 +180,7 @@ async fn metrics_count_what_was_signed_refused_and_called() {
 /// Whatever is shown is described, and of the kind that it is described as.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_that_is_shown_is_described() {
-    let server = Watched::start("", "warn");
+    let server = Watched::start(&Officers::new().section(), "warn");
     let mut client = SignerClient::connect(server.endpoint.clone()).await.unwrap();
     let mut items = samples(3);
     items[0].1 = "{}".to_owned();

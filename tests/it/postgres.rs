@@ -2,6 +2,7 @@
 
 mod chains;
 mod claims;
+mod custody;
 mod moving;
 mod outages;
 mod proxy;

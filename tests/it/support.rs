@@ -187,11 +187,16 @@ impl LocalServer {
 
     /// With settings of its own, and behind TLS where there is a certificate.
     pub(crate) async fn start_with(signer: Signer, live: Arc<Live>, tls: Option<Arc<LiveTls>>) -> Self {
+        Self::start_under(signer, live, tls, Administration::default()).await
+    }
+
+    /// With what officers look after.
+    pub(crate) async fn start_under(signer: Signer, live: Arc<Live>, tls: Option<Arc<LiveTls>>, admin: Administration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let parts = Parts { signer: Arc::new(signer), live, tls, drain: Drain::default(), admin: Administration::default() };
+        let parts = Parts { signer: Arc::new(signer), live, tls, drain: Drain::default(), admin };
         let shutdown = async move {
             let _ = stopped.await;
         };

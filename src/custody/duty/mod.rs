@@ -1,7 +1,7 @@
 //! Which keys are on duty: the keyring follows the register.
 //!
 //! ```text
-//! Reading (register, read_at) --> Duty --> LiveKeyring        keys of the file, and of the register: certificate, place, window
+//! Standing (register, read_at) -> Duty --> LiveKeyring        keys of the file, and of the register: certificate, place, window
 //!                                  |  \--> Lease              held for `lead` after the last reading; over: the file's keys alone
 //!                                  \-----> KeyHolder          admit each key that is to sign, stop each that is compromised
 //! ```
@@ -12,7 +12,6 @@
 
 mod candidate;
 mod post;
-mod reading;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +25,10 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 pub use post::{Holding, KeyHolder, Post};
-pub use reading::{Reading, Trouble};
 pub use view::{Absent, DutyView};
 
 use self::candidate::Candidate;
+use crate::custody::office::Standing;
 use crate::custody::register::{Key, Register};
 use crate::domain::officers::Label;
 use crate::domain::{Clock, KeyUse, Kid, NumericDate};
@@ -49,7 +48,7 @@ const STOP_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Settings {
     /// The register, as often as it is read.
-    pub readings: watch::Receiver<Reading>,
+    pub readings: watch::Receiver<Standing>,
     /// The tokens that take keys, by their names in the configuration.
     pub posts: BTreeMap<Label, Post>,
     /// The keys of the configuration, which sign whatever the register says, unless it has them.
@@ -128,16 +127,16 @@ impl Duty {
 
     /// Brings everything up to date. The lease is held last: it vouches for the keyring that is in force then.
     fn look(&mut self) {
-        let reading = self.settings.readings.borrow_and_update().clone();
+        let standing = self.settings.readings.borrow_and_update().clone();
         let now = self.clock.now();
-        self.choose(&reading.register, now);
-        self.put_in_force(&reading);
-        if reading.is_good() {
-            self.lease.hold(reading.read_at, self.settings.lead);
+        self.choose(&standing.register, now);
+        self.put_in_force(&standing);
+        if standing.is_good() {
+            self.lease.hold(standing.read_at, self.settings.lead);
         } else {
             self.lease.end();
         }
-        self.ask(&reading.register);
+        self.ask(&standing.register);
     }
 
     /// The keys that are to sign: from when officers have put them in use until their window is over, or they are stopped.
@@ -241,9 +240,9 @@ impl Duty {
     }
 
     /// Puts the keyring in force that the candidates make, where it is another.
-    fn put_in_force(&mut self, reading: &Reading) {
-        let why_not = reading.why_not(self.settings.lead);
-        let known: BTreeSet<Kid> = reading.register.keys().filter_map(Key::kid).collect();
+    fn put_in_force(&mut self, standing: &Standing) {
+        let why_not = standing.why_not(self.settings.lead);
+        let known: BTreeSet<Kid> = standing.register.keys().filter_map(Key::kid).collect();
         // A key that the register has is the register's, whatever else names it.
         let (doubled, fixed): (Vec<_>, Vec<_>) =
             self.settings.fixed.iter().cloned().partition(|key| known.contains(&key.dsc().kid()));

@@ -6,14 +6,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::Reading;
+use crate::custody::office::Standing;
 use crate::domain::Kid;
 use crate::domain::officers::Label;
 
 /// The register as it was read last, and which keys are not where they should be.
 #[derive(Clone, Debug)]
 pub struct DutyView {
-    readings: watch::Receiver<Reading>,
+    readings: watch::Receiver<Standing>,
     absent: Arc<ArcSwap<Vec<Absent>>>,
     lead: Duration,
 }
@@ -30,13 +30,13 @@ pub struct Absent {
 }
 
 impl DutyView {
-    pub(super) fn new(readings: watch::Receiver<Reading>, lead: Duration) -> Self {
+    pub(super) fn new(readings: watch::Receiver<Standing>, lead: Duration) -> Self {
         Self { readings, absent: Arc::default(), lead }
     }
 
     /// The register as it was read last.
     #[must_use]
-    pub fn reading(&self) -> Reading {
+    pub fn standing(&self) -> Standing {
         self.readings.borrow().clone()
     }
 

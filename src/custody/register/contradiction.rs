@@ -14,6 +14,14 @@ pub enum Contradiction {
         /// The label.
         label: Label,
     },
+    /// A key was asked to be certified under the name before.
+    #[error("the key {label} has the CN {name:?}: no two DSCs of a state have the same")]
+    NameTaken {
+        /// The CN.
+        name: String,
+        /// Whose it is.
+        label: Label,
+    },
     /// There is no such key.
     #[error("{key} is not in the register")]
     NoKey {
@@ -63,6 +71,14 @@ pub enum Contradiction {
     KidTaken {
         /// The kid.
         kid: Kid,
+    },
+    /// The CSCA gave the serial number twice.
+    #[error(
+        "the certificate of the key {label} has the same issuer and serial number: the CSCA has to issue it anew, with another"
+    )]
+    SerialTaken {
+        /// Whose certificate has it.
+        label: Label,
     },
     /// The instant is too soon.
     #[error("{at} is too soon: a change reaches every replica by {earliest}")]

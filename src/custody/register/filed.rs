@@ -49,6 +49,18 @@ impl Filed {
         self.end.as_ref()
     }
 
+    /// Whether what it says was done.
+    #[must_use]
+    pub const fn is_carried_out(&self) -> bool {
+        matches!(self.end, Some(End::Executed(Outcome::Done | Outcome::Generated(_) | Outcome::Revoked { .. })))
+    }
+
+    /// Its place in the chain is the next one: what stood there before it.
+    #[must_use]
+    pub const fn follows(&self) -> u64 {
+        self.after
+    }
+
     /// Texts and signatures, for whoever has to check them.
     #[must_use]
     pub fn consent(&self) -> Consent {

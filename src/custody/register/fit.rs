@@ -1,5 +1,8 @@
 //! Whether a change fits what there is, and what it would do.
 
+use der::{Decode, Encode};
+use x509_cert::Certificate;
+
 use super::key::end_of_validity;
 use super::{Contradiction, Effect, Key, Register, State};
 use crate::domain::officers::{Activation, Certification, Change, Generation, KeyName, Label};
@@ -31,6 +34,11 @@ impl Register {
         if self.keys.contains_key(&generation.label) {
             return Err(Contradiction::LabelTaken { label: generation.label.clone() });
         }
+        let (country, name) = (generation.subject.country, &generation.subject.common_name);
+        let is_named = |key: &&Key| key.subject().country == country && key.subject().common_name == *name;
+        if let Some(key) = self.keys.values().find(is_named) {
+            return Err(Contradiction::NameTaken { name: name.to_string(), label: key.label().clone() });
+        }
         Ok(Effect::generate(generation))
     }
 
@@ -52,6 +60,11 @@ impl Register {
         }
         if self.keys.values().any(|other| other.kid() == Some(dsc.kid())) {
             return Err(Contradiction::KidTaken { kid: dsc.kid() });
+        }
+        let number = IssuedAs::of(&dsc);
+        let is_taken = |other: &&Key| other.dsc().is_some_and(|other| IssuedAs::of(other) == number);
+        if let Some(other) = self.keys.values().find(is_taken) {
+            return Err(Contradiction::SerialTaken { label: other.label().clone() });
         }
         Ok((key, dsc))
     }
@@ -145,6 +158,20 @@ impl Register {
     fn certified(&self, name: &KeyName) -> Result<(&Key, &Dsc), Contradiction> {
         let key = self.named(name)?;
         Ok((key, key.dsc().ok_or_else(|| Contradiction::NoKey { key: name.clone() })?))
+    }
+}
+
+/// What one CSCA gives to one certificate alone: its name and the serial number, in DER.
+#[derive(PartialEq, Eq)]
+struct IssuedAs(Option<(Vec<u8>, Vec<u8>)>);
+
+impl IssuedAs {
+    fn of(dsc: &Dsc) -> Self {
+        let certificate = Certificate::from_der(dsc.der()).ok();
+        Self(certificate.and_then(|certificate| {
+            let body = certificate.tbs_certificate();
+            Some((body.issuer().to_der().ok()?, body.serial_number().as_bytes().to_vec()))
+        }))
     }
 }
 

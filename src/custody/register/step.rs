@@ -107,6 +107,9 @@ impl Register {
             (Change::Generate(generation), Outcome::Generated(made)) => return self.generate(generation, made, at),
             (Change::Generate(_), _) => return Err(outcome_of("generate", "the public key of the kind that was asked for")),
             (change, Outcome::Generated(_)) => return Err(outcome_of(change.name(), "no key")),
+            (Change::Revoke(_), Outcome::Revoked { .. }) => {}
+            (Change::Revoke(_), _) => return Err(outcome_of("revoke", "where the record of it is")),
+            (change, Outcome::Revoked { .. }) => return Err(outcome_of(change.name(), "no revocation")),
             (Change::Certify(certification), _) => {
                 let (_, dsc) = self.check_certify(certification, at)?;
                 self.named_mut(&KeyName::Label(certification.label.clone()))?.certify(dsc);
@@ -121,7 +124,7 @@ impl Register {
                 self.roster = roster.map_err(Contradiction::from)?;
                 self.history.push(consent);
             }
-            (Change::ChangePin { .. } | Change::InitialiseToken { .. } | Change::Revoke(_), _) => {}
+            (Change::ChangePin { .. } | Change::InitialiseToken { .. }, _) => {}
         }
         Ok(())
     }

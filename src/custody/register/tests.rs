@@ -69,7 +69,8 @@ fn any() -> CertificateTypes {
 }
 
 fn generate(index: usize) -> Change {
-    let subject = Subject { country: "FR".parse().unwrap(), organization: None, common_name: "DSC".parse().unwrap() };
+    let subject =
+        Subject { country: "FR".parse().unwrap(), organization: None, common_name: format!("DSC {index}").parse().unwrap() };
     Change::Generate(Generation { label: name(index), token: label("hsm-a"), key: KeyKind::P256, subject, types: any() })
 }
 

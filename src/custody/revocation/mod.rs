@@ -10,6 +10,7 @@
 mod order;
 mod plan;
 mod reason;
+mod remade;
 #[cfg(test)]
 mod tests;
 
@@ -25,10 +26,11 @@ use crate::ledger::store::StoreError;
 use crate::ledger::writer::ChainWriter;
 use crate::sign::{UploadError, UploadKey};
 
-pub use order::RevocationOrder;
+pub use order::{InvalidAsked, RevocationOrder};
 use plan::Gathering;
 pub use plan::{MOST_CERTIFICATES, PlainList, RevocationPlan};
 pub use reason::{InvalidReason, Reason};
+pub use remade::Remade;
 
 /// Revokes what is on record.
 pub struct Revoker {
@@ -46,6 +48,27 @@ pub struct Carried {
     /// The lists, each with the signed message where there is one.
     pub lists: Vec<(PlainList, Option<SignedMessage>)>,
     /// Why lists are plain; nothing where all are signed.
+    pub plain: Option<String>,
+}
+
+/// A revocation that officers agreed on, and that is on record; its lists are made again when they are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// The chain that it is on record in.
+    pub instance: String,
+    /// The record's place.
+    pub seq: u64,
+    /// How many certificates are revoked.
+    pub certificates: u32,
+    /// In so many lists.
+    pub lists: usize,
+    /// How many more were meant, and had expired.
+    pub expired: u64,
+    /// How many have a hash that another has as well.
+    pub repeated: u64,
+    /// What was asked for.
+    pub asked: String,
+    /// Why lists are plain.
     pub plain: Option<String>,
 }
 
@@ -78,9 +101,36 @@ pub enum RevokeError {
     /// The lists cannot be signed.
     #[error(transparent)]
     Upload(#[from] UploadError),
+    /// The record of it is not there, or is of something else.
+    #[error("record {seq} of the chain {instance:?} is no revocation")]
+    NoRecord {
+        /// Whose chain.
+        instance: String,
+        /// The place.
+        seq: u64,
+    },
+    /// What was revoked cannot be read any more.
+    #[error("record {seq} of the chain {instance:?} was forgotten since, and with it what its revocation lists hold")]
+    Forgotten {
+        /// Whose chain.
+        instance: String,
+        /// The place.
+        seq: u64,
+    },
+    /// The lists are others than those on record.
+    #[error("the lists that were made again are not those on record; `sceau audit verify` says what was changed")]
+    Changed,
     /// The machine gives no thread.
     #[error("the lists cannot be made now: {0}")]
     Thread(std::io::Error),
+}
+
+impl RevokeError {
+    /// Whether the same order will fail again.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::TooMany | Self::Unexpected { .. })
+    }
 }
 
 impl Revoker {
@@ -123,6 +173,24 @@ impl Revoker {
         let messages = self.sign(&lists, now).await?;
         let head = self.writer.write(body, places, Vec::new()).await?.head;
         Ok(Carried { head, lists: lists.into_iter().zip(messages).collect(), plain })
+    }
+
+    /// Puts a plan on record as [`Self::carry_out`] does, for lists that are fetched later.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn revoke(&self, plan: RevocationPlan) -> Result<Revoked, RevokeError> {
+        let (certificates, expired, repeated) = (plan.certificates(), plan.expired(), plan.repeated());
+        let asked = plan.asked().to_owned();
+        let Carried { head, lists, plain } = self.carry_out(plan).await?;
+        let instance = self.writer.instance().to_owned();
+        Ok(Revoked { instance, seq: head.seq, certificates, lists: lists.len(), expired, repeated, asked, plain })
+    }
+
+    /// The key that signs uploads.
+    #[must_use]
+    pub const fn upload(&self) -> Option<&UploadKey> {
+        self.upload.as_ref()
     }
 
     /// Why lists of a plan would stay plain; nothing where all would be signed.

@@ -1,10 +1,10 @@
 //! What an officer orders.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Reason;
-use crate::domain::HashType;
+use crate::domain::{CertificateType, HashType, NumericDate, Octets};
 use crate::ledger::index::Question;
 
 /// What is to be revoked, by whom and why.
@@ -33,7 +33,50 @@ struct Asked<'q> {
     with_expired: bool,
 }
 
+/// The same, as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    uci: Option<Octets<32>>,
+    item: Option<Vec<Octets<16>>>,
+    signature: Option<Octets<16>>,
+    kid: Option<Octets<8>>,
+    caller: Option<String>,
+    person: Option<String>,
+    kind: Option<CertificateType>,
+    from: Option<NumericDate>,
+    to: Option<NumericDate>,
+    #[serde(default)]
+    everything: bool,
+    #[serde(default)]
+    with_expired: bool,
+}
+
+/// A text that [`RevocationOrder::asked`] did not write.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidAsked {
+    /// It is something else.
+    #[error("is none: {0}")]
+    Form(#[from] serde_json::Error),
+    /// A person may read something else in it.
+    #[error("is not written as Sceau writes it")]
+    Unusual,
+}
+
 impl RevocationOrder {
+    /// Of what officers signed: `asked` as [`Self::asked`] wrote it, and how many certificates they saw that it means.
+    ///
+    /// # Errors
+    /// [`InvalidAsked`] where it is another text.
+    pub fn of_asked(asked: &str, hash_type: HashType, expected: u64, by: String, reason: Reason) -> Result<Self, InvalidAsked> {
+        let Read { uci, item, signature, kid, caller, person, kind, from, to, everything, with_expired } =
+            serde_json::from_str(asked)?;
+        let question = Question { uci, item, signature, kid, caller, person, kind, from, to };
+        let order = Self { question, hash_type, with_expired, expected: Some(expected), by, reason };
+        let is_all = order.question == Question::default();
+        if is_all == everything && order.asked() == asked { Ok(order) } else { Err(InvalidAsked::Unusual) }
+    }
+
     /// What was asked for, as it stands on record: a JSON object of what was given, with hashes in place of identifiers.
     #[must_use]
     pub fn asked(&self) -> String {
@@ -50,8 +93,6 @@ impl RevocationOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CertificateType, NumericDate, Octets};
-
     fn asked(question: Question, with_expired: bool) -> String {
         let reason = "a test".parse().unwrap();
         let (hash_type, expected, by) = (HashType::Signature, None, "officer".to_owned());
@@ -69,5 +110,28 @@ mod tests {
         };
         let expected = r#"{"from":5,"item":["01010101010101010101010101010101"],"kind":"test","with_expired":true}"#;
         assert_eq!(asked(question, true), expected);
+    }
+
+    #[test]
+    fn what_officers_sign_is_read_as_it_was_asked_and_nothing_else_is() {
+        let read = |text: &str| {
+            RevocationOrder::of_asked(text, HashType::Signature, 7, "ada, grace".to_owned(), "a test".parse().unwrap())
+        };
+        for text in [
+            r#"{"everything":true}"#,
+            r#"{"from":5,"item":["01010101010101010101010101010101"],"kind":"test","with_expired":true}"#,
+            r#"{"caller":"clinic","kid":"0101010101010101"}"#,
+        ] {
+            let order = read(text).unwrap();
+            assert_eq!((order.asked().as_str(), order.expected), (text, Some(7)));
+        }
+        for text in ["", "{}", r#"{"everything":false}"#, r#"{"everything":true,"kid":"0101010101010101"}"#, r#"{"name":1}"#] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        for text in
+            [r#"{ "everything":true}"#, r#"{"kid":"0101010101010101","caller":"clinic"}"#, r#"{"kid":"AB01010101010101"}"#]
+        {
+            assert!(matches!(read(text), Err(InvalidAsked::Unusual)), "{text}");
+        }
     }
 }

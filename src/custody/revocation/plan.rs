@@ -13,7 +13,7 @@ use crate::ledger::store::StoreError;
 pub const MOST_CERTIFICATES: u32 = 1_000_000;
 
 /// How finely expiries are told apart. The form of the record relies on it.
-const STEP: ExpiryStep = ExpiryStep::Day;
+pub(super) const STEP: ExpiryStep = ExpiryStep::Day;
 
 /// A revocation that is ready to be carried out. Nothing is on record of it yet, and nothing is signed.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct PlainList {
 }
 
 impl PlainList {
-    fn new(batch: RevocationBatch) -> Self {
+    pub(super) fn new(batch: RevocationBatch) -> Self {
         let json = batch.to_json();
         let digest = Digest::of(&json).into();
         Self { batch, json, digest }
@@ -49,6 +49,12 @@ impl RevocationPlan {
     #[must_use]
     pub const fn certificates(&self) -> u32 {
         self.revocation.certificates
+    }
+
+    /// What was asked for, as it stands on record.
+    #[must_use]
+    pub fn asked(&self) -> &str {
+        &self.revocation.question
     }
 
     /// How many are meant, have expired, and are left out.

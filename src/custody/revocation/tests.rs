@@ -301,6 +301,26 @@ async fn the_lists_can_be_made_again_from_the_record_whoever_signed() {
 }
 
 #[tokio::test]
+async fn lists_are_made_again_as_they_were_whatever_was_signed_since() {
+    let bench = Bench::new().await;
+    for (kid, issuer) in [(2, "FR"), (1, "FR"), (3, "DE")] {
+        bench.sign(kid, issuer, (0..300).map(|number| NOW_S - 50 + number)).await;
+    }
+    let revoker = bench.revoker(Some(bench.good_key()));
+    let plan = revoker.plan(everything()).await.unwrap();
+    let names: Vec<_> = plan.lists().iter().map(|list| list.digest).collect();
+    let revoked = revoker.revoke(plan).await.unwrap();
+    bench.sign(1, "FR", (0..10).map(|number| NOW_S + DAY + number)).await;
+    let remade = revoker.remake(&revoked.instance, revoked.seq).await.unwrap();
+    assert_eq!(remade.lists.iter().map(|(list, _)| list.digest).collect::<Vec<_>>(), names);
+    assert_eq!((remade.certificates, remade.asked.as_str()), (revoked.certificates, r#"{"everything":true}"#));
+    let signed = remade.lists.iter().map(|(list, message)| (list.batch.country().to_string(), message.is_some()));
+    assert!(signed.clone().all(|(country, is_signed)| is_signed == (country == "FR")), "{:?}", signed.collect::<Vec<_>>());
+    let none = revoker.remake(&revoked.instance, revoked.seq - 1).await.unwrap_err();
+    assert!(matches!(none, RevokeError::NoRecord { .. }), "{none}");
+}
+
+#[tokio::test]
 async fn a_list_stays_plain_where_the_upload_key_cannot_sign_it_and_the_reason_is_told() {
     let bench = Bench::new().await;
     bench.sign(1, "FR", [NOW_S + 1].into_iter()).await;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProposalId, SignedText, Words};
+use super::{Label, ProposalId, SignedText, Words};
 use crate::domain::{Octets, PublicKey};
 
 /// One step of custody, as a record of the chain holds it: an object of one member, CBOR or JSON.
@@ -41,6 +41,13 @@ pub enum Outcome {
     Done,
     /// A token made the key.
     Generated(GeneratedKey),
+    /// Certificates were revoked; the record of it, with every place and every list, is in a signer's chain.
+    Revoked {
+        /// Whose chain.
+        instance: Label,
+        /// The record's place in it.
+        seq: u64,
+    },
     /// It was tried, and not done; nothing changed.
     Failed {
         /// Why not. No PIN, no payload.

@@ -10,7 +10,7 @@ use super::builder::{ROWS_AT_ONCE, read_row};
 use super::pages::{places, prefix};
 use super::segment::{Draft, Group};
 use super::{IndexStore, Question, Signing};
-use crate::domain::CertificateType;
+use crate::domain::{CertificateType, NumericDate};
 use crate::ledger::record::{Entry, Intent, Place};
 use crate::ledger::store::{ChainState, Store, StoreError};
 
@@ -52,6 +52,12 @@ pub struct Tally {
     pub counts: [u64; 3],
     /// Signed together in so many groups.
     pub groups: u64,
+    /// When the first of the groups was put on record.
+    pub first_at: Option<NumericDate>,
+    /// When the last was.
+    pub last_at: Option<NumericDate>,
+    /// When the last certificate of them expires.
+    pub expires_at: Option<NumericDate>,
 }
 
 impl Tally {
@@ -63,11 +69,18 @@ impl Tally {
 
     fn add(&mut self, question: &Question, signing: &Signing) {
         self.groups += 1;
+        self.note(signing);
         for (kind, count) in CertificateType::ALL.into_iter().zip(&mut self.counts) {
             if question.kind.is_none_or(|wanted| wanted == kind) {
                 *count += u64::from(signing.count(kind));
             }
         }
+    }
+
+    fn note(&mut self, signing: &Signing) {
+        self.first_at = Some(self.first_at.map_or(signing.at, |first| first.min(signing.at)));
+        self.last_at = self.last_at.max(Some(signing.at));
+        self.expires_at = self.expires_at.max(Some(signing.expires_at));
     }
 
     fn add_one(&mut self, kind: CertificateType) {
@@ -139,6 +152,7 @@ impl Records {
             while let Some(found) = search.next().await? {
                 tally.groups += found.iter().map(|one| (&one.instance, one.signing.seq)).collect::<BTreeSet<_>>().len() as u64;
                 found.iter().for_each(|one| tally.add_one(one.entry.kind));
+                found.iter().for_each(|one| tally.note(&one.signing));
             }
             return Ok(tally);
         }

@@ -121,7 +121,7 @@ impl auditor_server::Auditor for AuditorService {
         request: Request<v1::CountCertificatesRequest>,
     ) -> Result<Response<v1::CountCertificatesResponse>, Status> {
         let question = self.question(&request, request.get_ref().question.as_ref())?;
-        let Tally { counts: [vaccinations, tests, recoveries], groups } =
+        let Tally { counts: [vaccinations, tests, recoveries], groups, .. } =
             self.auditing()?.records.count(&question).await.map_err(|error| unavailable(&error))?;
         Ok(Response::new(v1::CountCertificatesResponse { vaccinations, tests, recoveries, groups }))
     }

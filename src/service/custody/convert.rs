@@ -2,7 +2,7 @@
 
 use tonic::Status;
 
-use crate::custody::revocation::{PlainList, RevocationOrder, RevocationPlan};
+use crate::custody::revocation::{PlainList, Remade, RevocationOrder, RevocationPlan, Revoked};
 use crate::domain::HashType;
 use crate::encode::cms::SignedMessage;
 use crate::ledger::LedgerKeys;
@@ -71,7 +71,7 @@ impl Counts {
 }
 
 /// Of what is not on record.
-pub(super) fn dry_summary(counts: Counts, plain_because: Option<String>) -> v1::RevocationSummary {
+pub(super) fn dry_summary(counts: Counts, asked: String, plain_because: Option<String>) -> v1::RevocationSummary {
     let Counts { certificates, lists, expired, repeated } = counts;
     v1::RevocationSummary {
         certificates: certificates.into(),
@@ -81,13 +81,50 @@ pub(super) fn dry_summary(counts: Counts, plain_because: Option<String>) -> v1::
         plain_because,
         instance: None,
         seq: None,
+        asked,
     }
 }
 
 /// Of what is.
-pub(super) fn summary(counts: Counts, plain_because: Option<String>, instance: &str, head: Head) -> v1::RevocationSummary {
+pub(super) fn summary(
+    counts: Counts,
+    asked: String,
+    plain_because: Option<String>,
+    instance: &str,
+    head: Head,
+) -> v1::RevocationSummary {
     let (instance, seq) = (Some(instance.to_owned()), Some(head.seq));
-    v1::RevocationSummary { instance, seq, ..dry_summary(counts, plain_because) }
+    v1::RevocationSummary { instance, seq, ..dry_summary(counts, asked, plain_because) }
+}
+
+/// Of what two officers had revoked.
+pub(super) fn revoked_summary(revoked: Revoked) -> v1::RevocationSummary {
+    let Revoked { instance, seq, certificates, lists, expired, repeated, asked, plain } = revoked;
+    v1::RevocationSummary {
+        certificates: certificates.into(),
+        lists: lists as u64,
+        expired_certificates: expired,
+        repeated_certificates: repeated,
+        plain_because: plain,
+        instance: Some(instance),
+        seq: Some(seq),
+        asked,
+    }
+}
+
+/// Of lists that were made again. What had expired then was left out, and is not counted now.
+pub(super) fn remade_summary(remade: &Remade) -> v1::RevocationSummary {
+    let hashes: usize = remade.lists.iter().map(|(list, _)| list.batch.entries().len()).sum();
+    v1::RevocationSummary {
+        certificates: remade.certificates.into(),
+        lists: remade.lists.len() as u64,
+        expired_certificates: 0,
+        repeated_certificates: u64::from(remade.certificates).saturating_sub(hashes as u64),
+        plain_because: remade.plain.clone(),
+        instance: Some(remade.instance.clone()),
+        seq: Some(remade.seq),
+        asked: remade.asked.clone(),
+    }
 }
 
 /// A list without its contents.

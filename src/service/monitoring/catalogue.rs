@@ -70,6 +70,8 @@ pub(super) const CUSTODY_PENDING: &str = "sceau_custody_pending_proposals";
 pub(super) const CUSTODY_REGISTER_AGE: &str = "sceau_custody_register_age_seconds";
 pub(super) const CUSTODY_ABSENT_KEYS: &str = "sceau_custody_absent_keys";
 pub(super) const CLOCK_STOPPED: &str = "sceau_clock_stopped";
+pub(super) const CUSTODY_STALE: &str = "sceau_custody_stale";
+pub(super) const CUSTODY_HEAD: &str = "sceau_custody_head";
 pub(super) const LEDGER_TROUBLE: &str = "sceau_ledger_trouble";
 pub(super) const LEDGER_RECORDS: &str = "sceau_ledger_records_total";
 pub(super) const LEDGER_CERTIFICATES: &str = "sceau_ledger_certificates_total";
@@ -242,7 +244,12 @@ pub const CATALOGUE: &[Metric] = &[
         "Keys of the register by state: generated, certified, published, active, retired, destroyed, compromised; NaN without \
          custody, as are the others of it",
     ),
-    gauge(CUSTODY_PENDING, Unit::Count, &[], "Proposals that officers may still approve"),
+    gauge(
+        CUSTODY_PENDING,
+        Unit::Count,
+        &[],
+        "Proposals that officers may decide on, or that are approved and not executed; 64 at most",
+    ),
     gauge(
         CUSTODY_REGISTER_AGE,
         Unit::Seconds,
@@ -256,6 +263,14 @@ pub const CATALOGUE: &[Metric] = &[
         "Keys of the register that are to sign, now or later, and that their token does not have; /readyz says why",
     ),
     gauge(CLOCK_STOPPED, Unit::Count, &[], "1 where the clock has jumped and nothing is signed until an operator agrees, else 0"),
+    gauge(
+        CUSTODY_STALE,
+        Unit::Count,
+        &[],
+        "1 where the custody chain is damaged, or was not read for longer than the lead: nothing is signed with its keys until it is; \
+         else 0",
+    ),
+    gauge(CUSTODY_HEAD, Unit::Count, &[], "The place of the last record of the custody chain, as this replica knows it"),
     gauge(
         LEDGER_TROUBLE,
         Unit::Count,

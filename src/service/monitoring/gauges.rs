@@ -13,9 +13,8 @@ use super::catalogue::{
     TOKEN_LATCHED, TOKEN_OUTSTANDING, TOKEN_READY, TOKEN_RESTARTS, TOKEN_SESSIONS, TOKEN_SESSIONS_BUSY, TOKEN_SIGNATURE_SECONDS,
     TOKEN_SIGNATURES, TOKEN_STOPPED_KEYS, TOKEN_WORKERS,
 };
-use super::custody;
+use super::custody::{self, WatchedCustody};
 use super::ledger::WatchedLedger;
-use crate::custody::duty::DutyView;
 use crate::domain::{CertificateType, Dsc, KeyUse, Lane, NumericDate};
 use crate::service::Live;
 use crate::service::admin::AdminToken;
@@ -35,8 +34,8 @@ pub struct Sources {
     pub tls: Option<Arc<LiveTls>>,
     /// What is put on record; nothing where nothing is.
     pub ledger: Option<WatchedLedger>,
-    /// Keys that officers have made; nothing without custody.
-    pub custody: Option<DutyView>,
+    /// What officers change; nothing where there is no `[custody]`.
+    pub custody: Option<WatchedCustody>,
     /// Whether the service has been told to end: it is not ready from then on.
     pub ending: Arc<AtomicBool>,
 }
@@ -109,7 +108,7 @@ impl Gauges {
         self.refresh_dscs(clock.now());
         self.refresh_profiles();
         self.sources.ledger.iter().for_each(WatchedLedger::refresh);
-        self.sources.custody.iter().for_each(|view| custody::refresh(view, clock.now()));
+        self.sources.custody.iter().for_each(|watched| watched.refresh(clock.now()));
     }
 
     /// One gauge a type that a profile issues.
@@ -179,7 +178,7 @@ impl Gauges {
             shown.insert((kid, String::new()));
         }
         // Those of the register that do not sign yet, or cannot at present, end as well.
-        for key in self.sources.custody.iter().map(DutyView::reading).flat_map(|reading| reading.certified(now)) {
+        for key in self.sources.custody.iter().flat_map(|watched| watched.office.standing().certified(now)) {
             let (dsc, used) = key;
             show_dsc(&dsc, used.as_ref(), now);
             shown.insert((dsc.kid().to_string(), String::new()));

@@ -25,6 +25,7 @@ mod tally;
 mod traces;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use custody::WatchedCustody;
 pub use gauges::Sources;
 pub use http::{Monitoring, MonitoringError, Watched};
 pub use ledger::WatchedLedger;

@@ -99,6 +99,44 @@ fn a_certificate_that_does_not_belong_to_the_key_is_refused() {
 }
 
 #[test]
+fn a_common_name_and_a_serial_number_are_given_once() {
+    use rcgen::{CertificateParams, DnType, Issuer, KeyUsagePurpose};
+
+    let mut chain = Chain::new();
+    let of_country = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CountryName, "FR");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+    };
+    let csca = |name: &str| Issuer::new(of_country(name), KeyPair::generate().unwrap());
+    let (one, other) = (csca("CSCA 1"), csca("CSCA 2"));
+    let issue = |key: &KeyPair, csca: &Issuer<'_, KeyPair>, serial: u64| {
+        let mut params = of_country("DSC");
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.serial_number = Some(serial.into());
+        params.signed_by(key, csca).unwrap().der().to_vec()
+    };
+    let keys = [0, 1, 2].map(|index| {
+        let key = KeyPair::generate().unwrap();
+        let point = PublicKey::P256 { point: key.der_bytes().try_into().unwrap() };
+        let id = chain.propose("ada", generate(index)).unwrap();
+        chain.approve("grace", id).unwrap();
+        chain.execute(id, Outcome::Generated(GeneratedKey::of(&point).unwrap())).unwrap();
+        key
+    });
+    let Change::Generate(mut same_name) = generate(0) else { panic!("it is one") };
+    same_name.label = name(3);
+    assert_refused(chain.propose("ada", Change::Generate(same_name)), "the key dsc-0 has the CN \"DSC 0\"");
+    let certify = |index: usize, certificate| Change::Certify(Certification { label: name(index), certificate });
+    chain.carry_out(certify(0, issue(&keys[0], &one, 7))).unwrap();
+    let again = chain.propose("ada", certify(1, issue(&keys[1], &one, 7)));
+    assert_refused(again, "the certificate of the key dsc-0 has the same issuer and serial number");
+    chain.carry_out(certify(1, issue(&keys[1], &other, 7))).unwrap();
+    chain.carry_out(certify(2, issue(&keys[2], &one, 8))).unwrap();
+}
+
+#[test]
 fn a_key_is_used_within_what_its_certificate_allows() {
     let mut chain = Chain::new();
     chain.bring(0, State::Published);

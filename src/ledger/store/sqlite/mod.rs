@@ -201,7 +201,7 @@ impl Store for SqliteStore {
     }
 }
 
-const CHAINS: &str = "SELECT id, instance, seq, link, pruned_before FROM chain ORDER BY instance";
+const CHAINS: &str = "SELECT id, instance, seq, link, pruned_before FROM chain WHERE seq > 0 ORDER BY instance";
 
 /// Records of a chain, at most: with the chain's number they share an integer.
 const MOST_RECORDS: u64 = (1 << 40) - 1;
