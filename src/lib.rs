@@ -8,11 +8,11 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`domain`] | the words: `Hcert`, `Dsc`, `Kid`, `Uvci`, rules and faults; officers, and what they sign; parsed, so valid by construction; no I/O |
-//! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; revocation lists and CMS; pure functions |
-//! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions; the only room that names cryptoki |
+//! | [`encode`] | domain to bytes and back: deterministic CBOR, `Sig_structure`, COSE_Sign1, HC1; revocation lists, CMS and the request to the CSCA; pure functions |
+//! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions, and what officers have done on it; the only room that names cryptoki |
 //! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; exports, and their audit; pruning; the only room that names sqlx |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; what can be signed at a moment |
-//! | [`custody`] | the life of a DSC: the request to the CSCA, the check of what comes back, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals, and the keyring that follows it; the office, which writes what officers agree on and has it done; the ceremony of the offline room; the ceremony of the offline room; the CSCA of development; what officers revoke; the only room that names rcgen |
+//! | [`custody`] | the life of a DSC: the check of what comes back from the CSCA, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals, and the keyring that follows it; the office, which writes what officers agree on and has it done; the ceremony of the offline room; the ceremony of the offline room; the CSCA of development; what officers revoke; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
@@ -68,6 +68,8 @@
 //!   have signed all of it. custody/ceremony/tests.rs, tests/it/ceremony.rs
 //! - **What officers agreed on is done once, whichever replica does it, and one that cannot read the custody chain, or finds it
 //!   bent, knows no keys of it.** custody/office/tests, tests/it/postgres/custody.rs
+//! - **A worker does for officers what two of them signed, on its own token, once, and nothing else;** a key that one of them stopped
+//!   signs nothing from the next frame on, and no restart brings it back. token/overseer/tests.rs, tests/it/custody_worker.rs
 //! - **A replica that has not read the register for as long as a change takes signs with none of its keys;** each batch looks when
 //!   it begins, and waits for nobody. A compromised key leaves the keyring, then its token. tests/it/duty.rs
 //! - **A key's state goes forward only; its window holds its first instant and not its end,** to the second, whatever timers do:
@@ -75,7 +77,8 @@
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
 //! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs
-//! - **A worker signs with the keys, for the purposes and at the rate of its own configuration,** whoever asks. token/thread.rs
+//! - **A worker signs with the keys, for the purposes and at the rate of its own configuration, and with those that officers
+//!   brought,** whoever asks. token/thread.rs
 //! - **A session belongs to one thread; any failed call discards it; a refused PIN is never tried again.** token/
 //! - **Whoever would not be let in any more makes no call,** on a connection that is open either. tests/it/access.rs
 //! - **No call waits for the files of the clock and of the day's counts,** and they outlive a loss of power. sign/clock_tests.rs,

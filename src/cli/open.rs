@@ -22,7 +22,7 @@ pub(crate) struct OpenKeys {
     pub(crate) tokens: Vec<AdminToken>,
 }
 
-/// Opens every token that holds a key. One that does not open is left out until it does, as long as another opens; a key
+/// Opens every token that holds a key, or may get one. One that does not open is left out until it does, as long as another opens; a key
 /// or an attribute that is wrong ends the start, for no time mends it.
 pub(crate) fn open_keys(config: &Config, file: &Path, clock: &dyn Clock) -> anyhow::Result<OpenKeys> {
     let keys: Vec<(&KeyFile, Dsc)> =
@@ -31,7 +31,9 @@ pub(crate) fn open_keys(config: &Config, file: &Path, clock: &dyn Clock) -> anyh
     let mut stations = HashMap::new();
     let mut tokens = Vec::new();
     let mut failures: Vec<(String, TokenError)> = Vec::new();
-    for spec in config.tokens.iter().filter(|spec| config.keys().any(|key| key.is_on(&spec.name))) {
+    // Where there are officers, a token without a key may get one.
+    let is_used = |spec: &&TokenSpec| config.custody.is_some() || config.keys().any(|key| key.is_on(&spec.name));
+    for spec in config.tokens.iter().filter(is_used) {
         let Opened { token, keys, outcome } = open_token(config, spec, file)?;
         let token = Arc::new(token);
         let station = Station::new(Arc::clone(&token) as Arc<dyn Token>);

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::open::wanted;
 use crate::config::WorkerConfig;
+use crate::domain::SystemClock;
 use crate::token::run_worker;
 
 /// Hold one token's module, PIN and sessions, and sign what the supervisor sends over stdin.
@@ -25,6 +27,6 @@ pub(crate) struct TokenWorkerArgs {
 
 pub(crate) fn run(args: &TokenWorkerArgs) -> anyhow::Result<ExitCode> {
     let config = WorkerConfig::load(&args.config, &args.token)?;
-    run_worker(&config.token, wanted(&config.keys)?, args.local)?;
+    run_worker(&config.token, wanted(&config.keys)?, args.local, config.first_roster, Arc::new(SystemClock))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -303,6 +303,12 @@ impl<'p> Check<'p> {
                 section.name
             ));
         }
+        if section.new_pin_file.is_some() && matches!(pin, PinSource::Variable(_)) {
+            self.problem(format!(
+                "token {:?}: new_pin_file, with a pin_variable: no worker can change a variable; keep the PIN in a pin_file",
+                section.name
+            ));
+        }
         let user = section.user.and_then(|user| self.user(&section.name, user));
         Some(TokenSpec {
             name: section.name,
@@ -310,6 +316,7 @@ impl<'p> Check<'p> {
             label: section.label,
             serial: section.serial,
             pin,
+            new_pin_file: section.new_pin_file.map(|file| self.dir.join(file)),
             latch,
             workers: section.workers.number(),
             sessions: section.sessions.number(),

@@ -6,16 +6,19 @@
 //! ```
 //!
 //! [`revocation`] has the lists of what is not valid any more, [`cms`] the signed messages that carry them.
+//! [`csr`] is what the CSCA is asked for with a new key, [`specimen`] what a key signs before it is in use.
 //!
 //! Same claims, same bytes: definite lengths, shortest integers, map keys in bytewise order (RFC 8949 section 4.2.1).
 
 pub mod claims;
 pub mod cms;
 pub mod cose;
+pub mod csr;
 pub mod decode;
 pub mod hc1;
 pub mod json;
 pub mod revocation;
+pub mod specimen;
 
 #[cfg(test)]
 mod tests;

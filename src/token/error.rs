@@ -6,6 +6,7 @@ use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use serde::{Deserialize, Serialize};
 
+use super::denial::Denial;
 use crate::domain::{Algorithm, InvalidKey};
 
 /// A failure of a token. It keeps the C function and the `CK_RV`.
@@ -130,6 +131,54 @@ pub enum TokenError {
         /// The label.
         label: String,
     },
+    /// Officers did not agree on it, or on something else.
+    #[error("refused: {0}")]
+    Denied(#[from] Denial),
+    /// An officer stopped the key.
+    #[error("the key {name} was stopped by an officer, or destroyed; it signs no more")]
+    KeyStopped {
+        /// What officers call it: the kid of its certificate, as a rule.
+        name: String,
+    },
+    /// A place among the keys cannot be the one that is meant.
+    #[error("the place {number} among the worker's keys is another key's, or beyond them")]
+    KeyPlace {
+        /// Its number.
+        number: usize,
+    },
+    /// Nobody knows what officers did before.
+    #[error("cannot use the custody memory {}: {reason}; nothing is signed or changed without it: restore it, or have two officers look at the token before it is removed", .path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No new PIN was given to the token, or it is not in its place.
+    #[error("cannot change the PIN in {place}: {reason}")]
+    PinNotChanged {
+        /// Where the PIN is.
+        place: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A request to the CSCA cannot be made for a key.
+    #[error("no certification request is made: {reason}")]
+    Request {
+        /// What is wrong.
+        reason: String,
+    },
+    /// What is asked for does not fit a frame to the worker.
+    #[error("the texts that officers signed have {bytes} bytes together; a worker takes {most}")]
+    TooLong {
+        /// How many there are.
+        bytes: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A worker does too many things for officers at once.
+    #[error("the worker has {0} things to do for officers already; ask again when they are done")]
+    TooMany(usize),
     /// A call failed.
     #[error("C_{function:?} gave {code:?}")]
     Call {
@@ -215,11 +264,13 @@ impl TokenError {
             Self::PinUnreadable { .. } | Self::PinAtRisk { .. } | Self::PinLatched { .. } | Self::PinRefused { .. } => {
                 Disposition::LatchPin
             }
+            Self::TooMany(_) => Disposition::Overloaded,
             Self::SignatureLength { .. } => Disposition::ReplaceSession,
             Self::Worker { disposition, .. } => *disposition,
             Self::Module { .. }
             | Self::Absent { .. }
             | Self::Process { .. }
+            | Self::Memory { .. }
             | Self::Down { .. }
             | Self::Hung { .. }
             | Self::Closed => Disposition::TokenGone,

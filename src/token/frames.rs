@@ -3,9 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use super::wire::{Ready, SupervisorFrame, WorkerError, WorkerFrame, encode_discard, encode_sign};
-use super::{Disposition, Order, Purpose, TokenKey};
-use crate::domain::{Digest, Lane, Signature};
+use super::wire::{
+    Ready, SupervisorFrame, WorkerError, WorkerFrame, encode_admit, encode_discard, encode_manage, encode_sign, encode_stop,
+};
+use super::{Admission, Disposition, Managed, Management, Order, Purpose, Stop, Task, TokenKey};
+use crate::domain::officers::{Consent, GeneratedKey, RosterHistory, SignedText};
+use crate::domain::{Digest, Lane, NumericDate, Octets, Signature};
 
 /// Who sent a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,9 @@ pub fn rewrite(sender: Sender, mut frames: &[u8]) -> io::Result<Vec<u8>> {
                 match frame {
                     SupervisorFrame::Sign { id, order, digests } => encode_sign(id, order, &digests, &mut written),
                     SupervisorFrame::Discard { session } => encode_discard(session, &mut written),
+                    SupervisorFrame::Manage { id, asked } => encode_manage(id, &asked, &mut written),
+                    SupervisorFrame::Admit { id, place, asked } => encode_admit(id, place, &asked, &mut written),
+                    SupervisorFrame::Stop { id, asked } => encode_stop(id, &asked, &mut written),
                 }
             }
         }
@@ -62,13 +68,49 @@ fn supervisor_examples() -> Vec<Vec<u8>> {
         written(&|out| encode_sign(7, proof, &[Digest::of(b"a")], out)),
         written(&|out| encode_sign(u64::MAX, bulk, &[Digest::of(b"a"), Digest::of(b"b")], out)),
         written(&|out| encode_discard(3, out)),
+        written(&|out| encode_manage(8, &managing(Task::Execute), out)),
+        written(&|out| encode_manage(9, &managing(Task::ExecuteOn { certification: consent() }), out)),
+        written(&|out| encode_manage(10, &managing(Task::Request), out)),
+        written(&|out| encode_manage(11, &managing(Task::Specimen { iat: NumericDate::from_seconds(1_634_731_200) }), out)),
+        written(&|out| encode_admit(12, TokenKey(2), &admission(), out)),
+        written(&|out| encode_stop(13, &Stop { history: history(), emergency: signed() }, out)),
     ]
+}
+
+fn signed() -> SignedText {
+    SignedText { text: "{\"v\":1}".to_owned(), signature: Octets([9; 64]) }
+}
+
+fn consent() -> Consent {
+    Consent { proposal: signed(), approvals: vec![signed()] }
+}
+
+fn history() -> RosterHistory {
+    let mut history = RosterHistory::default();
+    history.push(consent());
+    history
+}
+
+fn managing(task: Task) -> Management {
+    Management { history: history(), consent: consent(), task }
+}
+
+fn admission() -> Admission {
+    Admission { history: history(), generation: consent(), certification: consent(), activation: consent() }
 }
 
 fn worker_examples() -> Vec<Vec<u8>> {
     let error = WorkerError { disposition: Disposition::LatchPin, message: "é".repeat(9) };
     let results = vec![Ok((9, Signature::new(vec![1; 64]))), Err(error.clone()), Ok((1, Signature::new(Vec::new())))];
+    let answered = |id, answer| WorkerFrame::Answered { id, answer };
+    let generated = Managed::Generated { key: GeneratedKey::P256(Octets([4; 65])), request: vec![48; 9] };
+    let specimen = Managed::Specimen { signature: Signature::new(vec![2; 64]) };
     let frames = [
+        answered(1, Ok(None)),
+        answered(2, Ok(Some(generated))),
+        answered(3, Ok(Some(specimen))),
+        answered(4, Ok(Some(Managed::PinChanged))),
+        answered(5, Err(error.clone())),
         WorkerFrame::Ready(Ready { sessions: 3, local: true, keys: vec![[5; 32], [6; 32]] }),
         WorkerFrame::Failed(error),
         WorkerFrame::Signed { id: 9, spent: Duration::from_micros(250), results },

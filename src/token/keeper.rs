@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use super::lessons::Lesson;
 use super::pause::{Backoff, Ending};
 use super::pool::MEASURED;
 use super::process::{LONGEST_END, Worker};
 use super::queue::{Next, lock};
 use super::supervisor::Shared;
-use super::wire::{Ready, WorkerFrame, WorkerResult};
+use super::wire::{self, Ready, WorkerFrame, WorkerResult};
 use super::{Disposition, SessionId, Signed, TokenError};
 use crate::domain::Lane;
 
@@ -42,6 +43,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 struct Started {
     worker: Arc<Worker>,
     ready: Ready,
+    /// What it has said of its standing since.
+    standing: Vec<Option<String>>,
     output: BufReader<ChildStdout>,
 }
 
@@ -55,9 +58,10 @@ impl Shared {
             match self.start_worker() {
                 Ok(started) => {
                     let since = Instant::now();
-                    started.worker.sessions.store(usize::from(started.ready.sessions), Ordering::Relaxed);
-                    lock(&self.workers).push(Arc::clone(&started.worker));
                     self.note_signing();
+                    for trouble in started.standing.clone() {
+                        self.note_standing(&started.worker, trouble);
+                    }
                     tell(Ok(started.ready.clone()));
                     self.grow(&started.ready);
                     let reason = self.run_worker(started);
@@ -94,12 +98,68 @@ impl Shared {
         *lock(&self.newborn) = Some(Arc::clone(&worker));
         // The end kills what is noted, and may have come just before.
         let ready = if self.ending.has_begun() { Err(TokenError::Closed) } else { self.await_ready(&worker, &mut output) };
+        let taught = ready.and_then(|ready| Ok((self.teach(&worker, &ready, &mut output)?, ready)));
         *lock(&self.newborn) = None;
-        let ready = ready.inspect_err(|_| {
+        let (standing, ready) = taught.inspect_err(|_| {
+            worker.asks.close();
             worker.kill();
             worker.reap();
         })?;
-        Ok(Started { worker, ready, output })
+        Ok(Started { worker, ready, standing, output })
+    }
+
+    /// Tells a worker of every key that officers brought or stopped, and takes it in among the others; what it says meanwhile
+    /// of its standing. There is no moment in which a key could be brought and the worker not hear of it.
+    fn teach(
+        &self,
+        worker: &Arc<Worker>,
+        ready: &Ready,
+        output: &mut BufReader<ChildStdout>,
+    ) -> Result<Vec<Option<String>>, TokenError> {
+        let (mut standing, mut next) = (Vec::new(), 0);
+        loop {
+            let lessons = lock(&self.lessons);
+            let Some((number, lesson)) = lessons.from(next) else {
+                worker.sessions.store(usize::from(ready.sessions), Ordering::Relaxed);
+                lock(&self.workers).push(Arc::clone(worker));
+                return Ok(standing);
+            };
+            drop(lessons);
+            next = number + 1;
+            let guard = Patience::new(Arc::clone(worker), self.spec.hang_timeout.max(LONGEST_OPENING));
+            let answer = self.teach_one(worker, &lesson, output, &mut standing);
+            guard.end();
+            if let Err(error) = answer? {
+                // It goes on without: a key that is gone from the token must not keep the others from signing.
+                tracing::warn!(
+                    token = self.spec.name,
+                    error = error.message,
+                    "a new worker does not take a key of the custody chain"
+                );
+            }
+        }
+    }
+
+    fn teach_one(
+        &self,
+        worker: &Worker,
+        lesson: &Lesson,
+        output: &mut BufReader<ChildStdout>,
+        standing: &mut Vec<Option<String>>,
+    ) -> Result<wire::Answer, TokenError> {
+        let mut frame = Vec::new();
+        // Those that are asked later have their numbers from 1 on.
+        lesson.encode(0, &mut frame);
+        worker.send(&frame).map_err(|error| self.process_error(error))?;
+        loop {
+            match WorkerFrame::read(output) {
+                Ok(Some(WorkerFrame::Answered { id: 0, answer })) => return Ok(answer),
+                Ok(Some(WorkerFrame::Standing(trouble))) => standing.push(trouble),
+                Ok(Some(WorkerFrame::Pulse(_))) => {}
+                Ok(_) => return Err(self.process_error("it ended, or hung, before it knew all its keys")),
+                Err(error) => return Err(self.process_error(error)),
+            }
+        }
     }
 
     fn await_ready(&self, worker: &Arc<Worker>, output: &mut BufReader<ChildStdout>) -> Result<Ready, TokenError> {
@@ -135,7 +195,7 @@ impl Shared {
 
     /// Feeds a worker until it dies; what it held goes back to the queue.
     fn run_worker(self: &Arc<Self>, started: Started) -> String {
-        let Started { worker, ready, mut output } = started;
+        let Started { worker, ready, mut output, .. } = started;
         let window = usize::from(ready.sessions) * PIECES_A_SESSION;
         let (done, ended) = mpsc::channel();
         let (shared, read) = (Arc::clone(self), Arc::clone(&worker));
@@ -158,12 +218,12 @@ impl Shared {
         let mut id = 0;
         loop {
             frames.clear();
-            let mut next = match self.queue.next_where(open, || worker.is_dead() || worker.has_discards(), None) {
+            let mut next = match self.queue.next_where(open, || worker.is_dead() || worker.has_outgoing(), None) {
                 Next::Piece(first) => Some(first),
-                _ if worker.has_discards() && !worker.is_dead() => None,
+                _ if worker.has_outgoing() && !worker.is_dead() => None,
                 _ => return Ok(()),
             };
-            worker.encode_discards(&mut frames);
+            worker.take_outgoing(&mut frames);
             while let Some(piece) = next {
                 if !piece.is_abandoned() {
                     id += 1;
@@ -188,6 +248,7 @@ impl Shared {
                         self.queue.wake();
                     }
                 }
+                Ok(Some(WorkerFrame::Answered { id, answer })) => worker.asks.end(id, answer),
                 Ok(Some(WorkerFrame::Standing(trouble))) => self.note_standing(worker, trouble),
                 Ok(Some(_)) => break Err(io::Error::new(io::ErrorKind::InvalidData, "a frame out of place")),
                 Ok(None) => break Ok(()),

@@ -1,27 +1,19 @@
-//! Making tokens and keys: what `sceau dev` needs, and custody later.
+//! Making tokens and keys, and taking them away: what `sceau dev` and officers need.
 
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use secrecy::SecretString;
 
 use super::login::log_in;
-use super::{TokenError, TokenSpec, key, module};
+use super::{KeyAttribute, TokenError, TokenSpec, key, module};
+use crate::domain::officers::KeyKind;
 use crate::domain::{Digest, PublicKey, Signature};
 
 /// A logged-in session for an officer's work: it makes keys and signs with them.
 #[derive(Debug)]
 pub struct TokenAdmin {
     session: Session,
-}
-
-/// The kinds of key that a DSC may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
-    /// P-256, for ES256.
-    P256,
-    /// RSA 2048 with exponent 65537, for PS256.
-    Rsa2048,
 }
 
 /// The DER of `1.2.840.10045.3.1.7`, as CKA_EC_PARAMS wants it.
@@ -60,22 +52,31 @@ impl TokenAdmin {
         Ok(Self { session })
     }
 
-    /// Makes a key pair that never leaves the token, under a label of its own.
+    /// On a session that is logged in already.
+    pub(super) const fn on(session: Session) -> Self {
+        Self { session }
+    }
+
+    /// Whether no object on the token has a label.
+    pub(super) fn is_free(&self, label: &str) -> Result<bool, TokenError> {
+        Ok(self.session.find_objects(&[Attribute::Label(label.into())]).map_err(TokenError::of_call)?.is_empty())
+    }
+
+    /// Makes a key pair that never leaves the token, under a label and a CKA_ID of its own.
+    ///
+    /// It takes what the token takes: an RSA key on a small device a minute or more.
     ///
     /// # Errors
     /// [`TokenError::KeyExists`] where the label is taken; [`TokenError::Call`] where the token refuses.
     pub fn generate(&self, kind: KeyKind, label: &str) -> Result<PublicKey, TokenError> {
-        let taken = self.session.find_objects(&[Attribute::Label(label.into())]).map_err(TokenError::of_call)?;
-        if !taken.is_empty() {
+        if !self.is_free(label)? {
             return Err(TokenError::KeyExists { label: label.to_owned() });
         }
         let id = self.session.generate_random_vec(16).map_err(TokenError::of_call)?;
         let (mechanism, kind_attributes) = match kind {
             KeyKind::P256 => (Mechanism::EccKeyPairGen, vec![Attribute::EcParams(PRIME256V1_DER.to_vec())]),
-            KeyKind::Rsa2048 => (
-                Mechanism::RsaPkcsKeyPairGen,
-                vec![Attribute::ModulusBits(2048.into()), Attribute::PublicExponent(vec![0x01, 0x00, 0x01])],
-            ),
+            KeyKind::Rsa2048 => (Mechanism::RsaPkcsKeyPairGen, rsa_attributes(2048)),
+            KeyKind::Rsa3072 => (Mechanism::RsaPkcsKeyPairGen, rsa_attributes(3072)),
         };
         let public_template = [public_template(label, &id), kind_attributes].concat();
         let (public, _) = self
@@ -95,6 +96,102 @@ impl TokenAdmin {
         found.first().map(|handle| self.public_key(kind, *handle)).transpose()
     }
 
+    /// The public key of the one key pair with a label; nothing where no object has it.
+    ///
+    /// # Errors
+    /// [`TokenError::KeyAbsent`] where there is only a half of it, [`TokenError::KeyAmbiguous`] where there are two.
+    pub fn find_pair(&self, label: &str) -> Result<Option<PublicKey>, TokenError> {
+        if self.is_free(label)? {
+            return Ok(None);
+        }
+        let (public, private) = self.halves(label)?;
+        match (public.as_slice(), private.as_slice()) {
+            ([public], [_]) => self.public_key_of(*public).map(Some),
+            ([], _) => Err(TokenError::KeyAbsent { what: "public key of that label" }),
+            (_, []) => Err(TokenError::KeyAbsent { what: "private key of that label" }),
+            _ => Err(TokenError::KeyAmbiguous { what: "key pairs with that label", count: public.len().max(private.len()) }),
+        }
+    }
+
+    /// The public key of the one public half with a label, whether its private half is there or not.
+    pub(super) fn find_public_half(&self, label: &str) -> Result<Option<PublicKey>, TokenError> {
+        match self.halves(label)?.0[..] {
+            [] => Ok(None),
+            [public] => self.public_key_of(public).map(Some),
+            ref more => Err(TokenError::KeyAmbiguous { what: "public keys with that label", count: more.len() }),
+        }
+    }
+
+    /// Destroys the one key pair with a label and a public key, the private half first. Where a destruction was cut off and
+    /// the public half alone is left, that is destroyed.
+    ///
+    /// # Errors
+    /// [`TokenError::KeyAbsent`] where there is no such key, [`TokenError::KeyAmbiguous`] where there are several; nothing is
+    /// destroyed then.
+    pub fn destroy(&self, label: &str, public_key: &PublicKey) -> Result<(), TokenError> {
+        let (public, private) = self.halves(label)?;
+        let [public] = public[..] else {
+            return Err(match public.len() {
+                0 => TokenError::KeyAbsent { what: "public key of that label" },
+                count => TokenError::KeyAmbiguous { what: "public keys with that label", count },
+            });
+        };
+        if private.len() > 1 {
+            return Err(TokenError::KeyAmbiguous { what: "private keys with that label", count: private.len() });
+        }
+        if self.public_key_of(public)? != *public_key {
+            return Err(TokenError::KeyAbsent { what: "key of that label with that public key" });
+        }
+        if let [private] = private[..] {
+            if key::find_private_key(&self.session, public_key)? != private {
+                return Err(TokenError::KeyAbsent { what: "private key of that label with the public key's CKA_ID" });
+            }
+            self.session.destroy_object(private).map_err(TokenError::of_call)?;
+        }
+        self.session.destroy_object(public).map_err(TokenError::of_call)
+    }
+
+    /// Changes the user PIN of the token. The caller sees to it that the next login finds the new one.
+    ///
+    /// # Errors
+    /// [`TokenError::Call`]: `PinIncorrect` where the old one is wrong, `PinInvalid` and `PinLenRange` where the new one has not
+    /// the token's form.
+    pub fn change_pin(&self, old: &SecretString, new: &SecretString) -> Result<(), TokenError> {
+        self.session.set_pin(old, new).map_err(TokenError::of_call)
+    }
+
+    /// Refuses a key that is not kept as an issuer's key has to be.
+    pub(super) fn check_attributes(&self, public_key: &PublicKey, relaxed: &[KeyAttribute]) -> Result<(), TokenError> {
+        key::check_attributes(&self.session, key::find_private_key(&self.session, public_key)?, relaxed)
+    }
+
+    fn halves(&self, label: &str) -> Result<(Vec<ObjectHandle>, Vec<ObjectHandle>), TokenError> {
+        let find = |class| {
+            let template = [Attribute::Class(class), Attribute::Token(true), Attribute::Label(label.into())];
+            let found = self.session.find_objects(&template).map_err(TokenError::of_call)?;
+            // Read back, for some modules search by less than they are asked.
+            found
+                .into_iter()
+                .filter_map(|object| self.has_label(object, label).map(|has| has.then_some(object)).transpose())
+                .collect::<Result<Vec<_>, TokenError>>()
+        };
+        Ok((find(ObjectClass::PUBLIC_KEY)?, find(ObjectClass::PRIVATE_KEY)?))
+    }
+
+    fn has_label(&self, object: ObjectHandle, label: &str) -> Result<bool, TokenError> {
+        let read = self.session.get_attributes(object, &[AttributeType::Label]).map_err(TokenError::of_call)?;
+        Ok(matches!(read.first(), Some(Attribute::Label(found)) if found == label.as_bytes()))
+    }
+
+    fn public_key_of(&self, handle: ObjectHandle) -> Result<PublicKey, TokenError> {
+        let read = self.session.get_attributes(handle, &[AttributeType::KeyType]).map_err(TokenError::of_call)?;
+        let kind = match read.first() {
+            Some(Attribute::KeyType(KeyType::EC)) => KeyKind::P256,
+            _ => KeyKind::Rsa2048,
+        };
+        self.public_key(kind, handle)
+    }
+
     /// Signs one digest with the key of a public key.
     ///
     /// # Errors
@@ -112,6 +209,10 @@ impl TokenAdmin {
         let attributes = self.session.get_attributes(handle, wanted).map_err(TokenError::of_call)?;
         read_public_key(&attributes).ok_or(TokenError::KeyAbsent { what: "readable public key of that label" })
     }
+}
+
+fn rsa_attributes(bits: u64) -> Vec<Attribute> {
+    vec![Attribute::ModulusBits(bits.into()), Attribute::PublicExponent(vec![0x01, 0x00, 0x01])]
 }
 
 fn read_public_key(attributes: &[Attribute]) -> Option<PublicKey> {

@@ -7,7 +7,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Limit, Slot, TokenInfo};
 
-use super::{Disposition, TokenError, TokenSpec, module};
+use super::{Disposition, TokenAdmin, TokenError, TokenSpec, module};
 
 /// Keeps a process logged in. Closing the last session would log it out, so one stays open.
 #[derive(Debug)]
@@ -52,6 +52,15 @@ impl Login {
             self.renew()?;
         }
         Ok(session)
+    }
+
+    /// Opens a session that may change what is on the token, for officers' work; it is closed after.
+    pub(super) fn admin(&self) -> Result<TokenAdmin, TokenError> {
+        let session = self.module.open_rw_session(self.slot).map_err(TokenError::of_call)?;
+        if !is_logged_in(&session) {
+            self.renew()?;
+        }
+        Ok(TokenAdmin::on(session))
     }
 
     /// Logs in again where the login is gone; one caller at a time, and at most one refused PIN.
@@ -109,6 +118,16 @@ pub(super) fn log_in(session: &Session, info: &TokenInfo, spec: &TokenSpec) -> R
     let _alone = spec.latch.alone()?;
     let pin = spec.pin.read()?;
     spec.latch.begin(info.user_pin_count_low())?;
+    // A change of the PIN was cut off: the token has the new one or the old one, and one try tells.
+    if let Some(new) = spec.pin.pending()? {
+        let tried = session.login(UserType::User, Some(&new));
+        if !matches!(tried, Err(Error::Pkcs11(code, Function::Login)) if is_refusal(code)) {
+            spec.latch.clear();
+            tried.map_err(TokenError::of_call)?;
+            return spec.pin.settle();
+        }
+        spec.pin.drop_pending()?;
+    }
     let tried = session.login(UserType::User, Some(&pin));
     if let Err(Error::Pkcs11(code, Function::Login)) = tried
         && is_refusal(code)
@@ -124,6 +143,11 @@ pub(super) fn log_in(session: &Session, info: &TokenInfo, spec: &TokenSpec) -> R
     }
 }
 
-const fn is_refusal(code: RvError) -> bool {
+pub(super) const fn is_refusal(code: RvError) -> bool {
     matches!(code, RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange | RvError::PinLocked | RvError::PinExpired)
+}
+
+/// Whether a code is about a new PIN that has not the token's form, and not about the one in force.
+pub(super) const fn is_form(code: RvError) -> bool {
+    matches!(code, RvError::PinInvalid | RvError::PinLenRange)
 }

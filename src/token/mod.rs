@@ -16,20 +16,30 @@
 //!
 //! Reading order: this page, [`error`] (what a failure means), `queue` (who signs next), `module` and `login` (how a token is
 //! reached), `key` (how a key is found and what it must be), `session`, `thread` and `pool` (signing), `wire` and `worker` (the
-//! process that signs), `process`, `keeper`, `standing` and `supervisor` (the process that has it sign). [`probe`] stands
-//! beside them: it measures a token for whoever connects one. `frames` is `wire` as the fuzzer reaches it.
+//! process that signs), `process`, `keeper`, `standing` and `supervisor` (the process that has it sign). [`manage`] is what
+//! officers have a token do: `overseer` judges it in the worker, `memory` keeps what was done, `steward` does it and `keys` grow by
+//! it; `custody`, `asks` and `lessons` pass it on in the supervisor. [`probe`] stands beside them: it measures a token for whoever
+//! connects one. `frames` is `wire` as the fuzzer reaches it.
 
+mod asks;
 mod cpu;
+mod custody;
+mod denial;
 pub mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod frames;
 mod keeper;
 mod key;
 mod keygen;
+mod keys;
 mod latch;
+mod lessons;
 mod limit;
 mod login;
+pub mod manage;
+mod memory;
 mod module;
+mod overseer;
 mod pause;
 pub mod pin;
 mod pool;
@@ -41,6 +51,7 @@ mod session;
 #[cfg(any(test, feature = "software-token"))]
 pub mod software;
 mod standing;
+mod steward;
 mod supervisor;
 mod thread;
 mod wire;
@@ -55,9 +66,11 @@ use std::time::Duration;
 
 use crate::domain::{Digest, Lane, PublicKey, Signature};
 
+pub use denial::Denial;
 pub use error::{Disposition, KeyAttribute, TokenError};
-pub use keygen::{KeyKind, TokenAdmin};
+pub use keygen::TokenAdmin;
 pub use latch::PinLatch;
+pub use manage::{Admission, Managed, Management, Stop, Task};
 pub use module::finalize_modules;
 pub use pin::{PinSource, TypedPin};
 pub use pool::Pkcs11Token;
@@ -177,6 +190,8 @@ pub struct TokenSpec {
     pub serial: Option<String>,
     /// Where the user's PIN is.
     pub pin: PinSource,
+    /// Where officers put the PIN that the token is to get next.
+    pub new_pin_file: Option<PathBuf>,
     /// Where it is kept on disk that a PIN was refused.
     pub latch: PinLatch,
     /// How many worker processes; `None` takes one a core where the token computes here, one where it is a device.

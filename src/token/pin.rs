@@ -1,7 +1,9 @@
 //! Where a PIN is, and reading it without leaving copies.
 
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,14 +69,74 @@ impl PinSource {
         Ok(SecretString::from(pin))
     }
 
+    /// The new PIN of a change that has begun and was not settled.
+    pub(super) fn pending(&self) -> Result<Option<SecretString>, TokenError> {
+        match self.next() {
+            Some(next) if next.exists() => Self::File(next).read().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes a new PIN beside the one in force, durable, before the token hears of it: from then on a login tries it first.
+    pub(super) fn begin_change(&self, new: &SecretString) -> Result<(), TokenError> {
+        let next = self.next().ok_or_else(|| self.unwritable("no worker can change it there; keep the PIN in a pin_file"))?;
+        let written = || {
+            // Left by a change that was cut off.
+            let _ = std::fs::remove_file(&next);
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&next)?;
+            file.write_all(new.expose_secret().as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            sync_dir(&next)
+        };
+        written().map_err(|error: std::io::Error| {
+            self.unwritable(&format!(
+                "{error}; a worker writes the new PIN beside it, so its user has to be able to write the folder"
+            ))
+        })
+    }
+
+    /// The token has the new PIN: it takes the place of the old one.
+    pub(super) fn settle(&self) -> Result<(), TokenError> {
+        let (Some(next), Self::File(file)) = (self.next(), self) else { return Ok(()) };
+        let settled = std::fs::rename(&next, file).and_then(|()| sync_dir(file));
+        settled.map_err(|error| self.unwritable(&format!("{error}; the PIN in force is in {}", next.display())))
+    }
+
+    /// The token has the old PIN still.
+    pub(super) fn drop_pending(&self) -> Result<(), TokenError> {
+        match self.next().map(std::fs::remove_file) {
+            Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(self.unwritable(&error.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    fn next(&self) -> Option<PathBuf> {
+        let Self::File(file) = self else { return None };
+        let mut name = file.file_name()?.to_owned();
+        name.push(".next");
+        Some(file.with_file_name(name))
+    }
+
+    fn unwritable(&self, reason: &str) -> TokenError {
+        TokenError::PinNotChanged { place: self.place(), reason: reason.to_owned() }
+    }
+
     fn unreadable(&self, reason: String) -> TokenError {
-        let place = match self {
+        TokenError::PinUnreadable { place: self.place(), reason }
+    }
+
+    fn place(&self) -> String {
+        match self {
             Self::File(path) => format!("the file {}", path.display()),
             Self::Variable(name) => format!("the environment variable {name}"),
             Self::Typed(_) => "what was typed".to_owned(),
-        };
-        TokenError::PinUnreadable { place, reason }
+        }
     }
+}
+
+fn sync_dir(file: &Path) -> std::io::Result<()> {
+    std::fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the PIN is read where it is used, so that no other room ever holds it")]

@@ -7,10 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::cpu::Stretch;
+use super::keys::Keys;
 use super::limit::RateLimit;
 use super::login::Login;
+use super::memory::Memory;
 use super::pause::Ending;
-use super::proof::{self, Proof};
+use super::proof;
 use super::queue::{Answer, Wake, WorkQueue, lock, piece_len};
 use super::session::SigningSession;
 use super::standing::Readiness;
@@ -32,6 +34,17 @@ pub struct Pkcs11Token {
 pub(super) struct Hints {
     /// Whether the token computes on this machine, found out by the worker before.
     pub(super) local: Option<bool>,
+    /// Whether officers may have it do things, for which [`Self::OF_OFFICERS`] sessions are left free.
+    pub(super) has_officers: bool,
+}
+
+impl Hints {
+    /// Sessions for officers' work: one acts, and one takes keys in.
+    const OF_OFFICERS: u64 = 2;
+
+    const fn left_free(self) -> u64 {
+        if self.has_officers { Self::OF_OFFICERS } else { 0 }
+    }
 }
 
 impl Pkcs11Token {
@@ -49,20 +62,23 @@ impl Pkcs11Token {
 
     /// The same, telling `on_event` how it goes.
     pub(super) fn open_for(spec: &TokenSpec, keys: Vec<WantedKey>, hints: Hints, on_event: OnEvent) -> Result<Self, TokenError> {
+        let keys = Keys::new(keys)?;
+        let memory = Memory::beside(&spec.latch).read()?;
+        keys.stop(|key| memory.is_stopped(&key.name));
         let login = Login::open(spec)?;
-        let first = SigningSession::open(&login, &keys)?;
+        let mut first = SigningSession::open(&login, &keys)?;
         first.check_keys(&spec.relaxed)?;
-        let proofs = keys.iter().map(|key| Proof::of(&key.public_key)).collect::<Result<Vec<_>, _>>()?;
         on_event(Event::Proving);
-        prove_all(&first, &keys, &proofs)?;
+        prove_all(&mut first, &keys)?;
         // Nobody asks where both numbers are set.
         let is_asked = spec.workers.is_none() || spec.sessions.is_none();
         let local = match hints.local {
             Some(local) => local,
-            None => is_asked && measure_local(&first)?,
+            None => is_asked && measure_local(&mut first, &keys)?,
         };
         let wanted_sessions = spec.sessions.unwrap_or(if local { 1 } else { DEVICE_SESSIONS });
-        let (count, has_reserved) = fit(wanted_sessions, login.most_sessions()?);
+        let (count, has_reserved) =
+            fit(wanted_sessions, login.most_sessions()?.map(|most| most.saturating_sub(hints.left_free())));
         if count < wanted_sessions {
             tracing::warn!(token = spec.name, wanted = wanted_sessions, sessions = count, "the token allows no more sessions");
         }
@@ -77,7 +93,6 @@ impl Pkcs11Token {
             queue: WorkQueue::new(Wake::OneEach),
             login,
             keys,
-            proofs,
             limit: spec.max_signatures_per_second.map(|rate| RateLimit::share_of(rate, workers)),
             keep_alive: spec.keep_alive,
             sound: Mutex::new(count),
@@ -113,6 +128,11 @@ impl Pkcs11Token {
         self.sessions.queue.submit_for(order, digests, len, answer);
     }
 
+    /// What its sessions share, for officers' work beside them.
+    pub(super) const fn shared(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
     /// Tells how long the oldest call into the module has not returned.
     pub(super) fn longest_call(&self) -> impl Fn() -> Duration + Send + 'static + use<> {
         let sessions = Arc::clone(&self.sessions);
@@ -145,19 +165,24 @@ fn fit(wanted: usize, most: Option<u64>) -> (usize, bool) {
 pub(super) const MEASURED: Duration = Duration::from_millis(100);
 
 /// Whether signing is work for this machine's cores: where CPU time is more than half of wall time, the token is software.
-fn measure_local(session: &SigningSession) -> Result<bool, TokenError> {
+/// A token without keys makes random bytes.
+fn measure_local(session: &mut SigningSession, keys: &Keys) -> Result<bool, TokenError> {
+    let key = keys.live().into_iter().next();
     let stretch = Stretch::begin();
-    while session.key_count() > 0 && stretch.elapsed() < MEASURED {
-        session.sign(TokenKey(0), proof::digest())?;
+    while stretch.elapsed() < MEASURED {
+        match &key {
+            Some((number, key)) => drop(session.sign(*number, key, proof::digest())?),
+            None => session.stir()?,
+        }
     }
     Ok(stretch.end().is_computing())
 }
 
 /// Each key signs once, and its public half verifies it.
-fn prove_all(session: &SigningSession, keys: &[WantedKey], proofs: &[Proof]) -> Result<(), TokenError> {
-    for (number, (key, proof)) in keys.iter().zip(proofs).enumerate() {
-        let proven = session.sign(TokenKey(number), proof::digest()).and_then(|signature| proof.accept(&signature));
-        proven.map_err(|error| error.about(&key.name))?;
+fn prove_all(session: &mut SigningSession, keys: &Keys) -> Result<(), TokenError> {
+    for (number, key) in keys.live() {
+        let proven = session.sign(number, &key, proof::digest()).and_then(|signature| key.proof.accept(&signature));
+        proven.map_err(|error| error.about(&key.wanted.name))?;
     }
     Ok(())
 }

@@ -9,9 +9,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::TokenSpec;
+use super::asks::{Answering, Asks};
 use super::queue::{Piece, lock};
 use super::wire;
+use super::{TokenError, TokenSpec};
 use crate::domain::Lane;
 
 /// How a worker is started: a program and its arguments, which name configuration and token.
@@ -35,8 +36,10 @@ pub(super) struct Worker {
     pub(super) sessions: AtomicUsize,
     pid: u32,
     child: Mutex<Process>,
-    /// Sessions that are to be given up; the feeder tells the worker.
-    discards: Mutex<Vec<u16>>,
+    /// Frames that are no work: the feeder sends them before what is.
+    outgoing: Mutex<Vec<u8>>,
+    /// What officers want of it.
+    pub(super) asks: Asks,
     /// Since when a write to it has not returned.
     sending: Mutex<Option<Instant>>,
     heard: Mutex<Heard>,
@@ -114,7 +117,8 @@ impl Worker {
             sessions: AtomicUsize::new(0),
             pid: child.id(),
             child: Mutex::new(Process { child, is_reaped: false }),
-            discards: Mutex::default(),
+            outgoing: Mutex::default(),
+            asks: Asks::new(),
             sending: Mutex::default(),
             heard: Mutex::new(Heard { at: Instant::now(), longest_call: Duration::ZERO }),
             input: Mutex::new(input),
@@ -151,15 +155,31 @@ impl Worker {
 
     /// Has a session given up, when the feeder looks next: whoever judges does not wait for the worker.
     pub(super) fn discard(&self, session: u16) {
-        lock(&self.discards).push(session);
+        wire::encode_discard(session, &mut lock(&self.outgoing));
     }
 
-    pub(super) fn has_discards(&self) -> bool {
-        !lock(&self.discards).is_empty()
+    /// Has it asked something for officers, when the feeder looks next; nothing where it is gone.
+    pub(super) fn ask(
+        &self,
+        patience: Duration,
+        is_work: bool,
+        encode: impl FnOnce(u64, &mut Vec<u8>),
+    ) -> Result<Option<Answering>, TokenError> {
+        let Some((id, answering)) = self.asks.begin(patience, is_work) else { return Ok(None) };
+        let mut frame = Vec::new();
+        encode(id, &mut frame);
+        wire::check_size(&frame).inspect_err(|error| self.asks.end(id, Err(error.into())))?;
+        lock(&self.outgoing).extend(frame);
+        Ok(Some(answering))
     }
 
-    pub(super) fn encode_discards(&self, frames: &mut Vec<u8>) {
-        lock(&self.discards).drain(..).for_each(|session| wire::encode_discard(session, frames));
+    pub(super) fn has_outgoing(&self) -> bool {
+        !lock(&self.outgoing).is_empty()
+    }
+
+    /// Moves them to what is sent next.
+    pub(super) fn take_outgoing(&self, frames: &mut Vec<u8>) {
+        frames.append(&mut lock(&self.outgoing));
     }
 
     /// Sends whole frames.
@@ -191,15 +211,17 @@ impl Worker {
     }
 
     /// Whether a call into the module, or the process, gives no answer. What merely waits for its turn in the worker is no
-    /// sign of that.
-    pub(super) fn has_hung(&self, timeout: Duration) -> bool {
+    /// sign of that. `longest_call`: how long a call into the module may take.
+    pub(super) fn has_hung(&self, timeout: Duration, longest_call: Duration) -> bool {
         if lock(&self.sending).is_some_and(|since| since.elapsed() > timeout) {
             return true;
         }
-        let Some(oldest) = lock(&self.held).values().map(|held| held.since).min() else { return false };
+        let (held, asked) = (lock(&self.held).values().map(|held| held.since).min(), self.asks.oldest());
         let heard = lock(&self.heard);
-        let silent = heard.at.max(oldest).elapsed();
-        silent > timeout || heard.longest_call > timeout || oldest.elapsed() > LONGEST_HELD.max(timeout)
+        let is_silent = held.into_iter().chain(asked).min().is_some_and(|oldest| heard.at.max(oldest).elapsed() > timeout);
+        let holds_too_long =
+            |oldest: Instant| heard.longest_call > longest_call || oldest.elapsed() > LONGEST_HELD.max(longest_call);
+        is_silent || held.is_some_and(holds_too_long)
     }
 
     /// Notes why no session signs, or that one does; whether that is a change.
@@ -248,6 +270,7 @@ impl Worker {
 
     /// Notes that nothing counts any more that it says; whether it signed until now.
     pub(super) fn bury(&self) -> bool {
+        self.asks.close();
         let trouble = lock(&self.trouble);
         self.buried.store(true, Ordering::Relaxed);
         trouble.is_none()

@@ -108,7 +108,7 @@ impl StandIn {
         let output = Arc::new(Output::stdout()?);
         let sessions = u16::try_from(self.sessions).unwrap_or(u16::MAX);
         output.send(&WorkerFrame::Ready(Ready { sessions, local: true, keys: vec![key_hash(key)] }));
-        serve(&self, &output)
+        serve(&self, None, &output)
     }
 }
 

@@ -44,6 +44,8 @@ struct Away {
 struct Stop {
     since: Instant,
     error: TokenError,
+    /// By officers: it does not come back.
+    is_final: bool,
 }
 
 impl Standing {
@@ -59,7 +61,7 @@ impl Standing {
         match (&self.away, self.stopped.get(&key)) {
             (Some(away), _) if !away.is_certain && is_recent(away.since) => Readiness::Unsettled,
             (Some(away), _) => Readiness::Down(self.down(&away.reason)),
-            (None, Some(stop)) if is_recent(stop.since) => Readiness::Unsettled,
+            (None, Some(stop)) if !stop.is_final && is_recent(stop.since) => Readiness::Unsettled,
             (None, Some(stop)) => Readiness::Down(stop.error.clone()),
             (None, None) => Readiness::Ready,
         }
@@ -98,13 +100,19 @@ impl Standing {
     /// The token refuses a key; whether that is news.
     pub(super) fn stop(&mut self, key: TokenKey, error: &TokenError, now: Instant) -> bool {
         let is_news = !self.stopped.contains_key(&key);
-        self.stopped.entry(key).or_insert_with(|| Stop { since: now, error: error.clone() });
+        self.stopped.entry(key).or_insert_with(|| Stop { since: now, error: error.clone(), is_final: false });
         is_news
+    }
+
+    /// Officers stopped a key: it is not asked to prove itself.
+    pub(super) fn stop_for_good(&mut self, key: TokenKey, error: &TokenError, now: Instant) {
+        self.stopped.insert(key, Stop { since: now, error: error.clone(), is_final: true });
     }
 
     /// A key has proven itself; whether it was stopped.
     pub(super) fn resume(&mut self, key: TokenKey) -> bool {
-        self.stopped.remove(&key).is_some()
+        let is_final = self.stopped.get(&key).is_some_and(|stop| stop.is_final);
+        !is_final && self.stopped.remove(&key).is_some()
     }
 
     /// What is to be told of an outage: once, when waiting has become of no use, why; and how long it lasted, when it is over.
@@ -124,13 +132,13 @@ impl Standing {
 
     /// Why nothing, or not everything, is signed.
     pub(super) fn trouble(&self) -> Option<String> {
-        let stopped = || self.stopped.values().next().map(|stop| stop.error.to_string());
+        let stopped = || self.stopped.values().find(|stop| !stop.is_final).map(|stop| stop.error.to_string());
         self.away.as_ref().map(|away| away.reason.clone()).or_else(stopped)
     }
 
-    /// The keys that are stopped.
+    /// The keys that are stopped until they prove themselves.
     pub(super) fn stopped(&self) -> Vec<TokenKey> {
-        self.stopped.keys().copied().collect()
+        self.stopped.iter().filter(|(_, stop)| !stop.is_final).map(|(key, _)| *key).collect()
     }
 
     fn down(&self, reason: &str) -> TokenError {
@@ -221,5 +229,17 @@ mod tests {
         assert!(matches!(standing.readiness(TokenKey(1), now), Readiness::Ready));
         assert!(matches!(standing.readiness(KEY, now + UNSETTLED), Readiness::Down(TokenError::BadSignature)));
         assert!(standing.resume(KEY) && is_ready(&standing, now));
+    }
+
+    #[test]
+    fn a_key_that_officers_stopped_is_down_at_once_and_for_good() {
+        let now = Instant::now();
+        let mut standing = Standing::new("hsm", now);
+        standing.gain();
+        standing.stop(KEY, &TokenError::BadSignature, now);
+        standing.stop_for_good(KEY, &TokenError::KeyStopped { name: "870aaa4460b56d17".to_owned() }, now);
+        assert!(reason(&standing, now).contains("870aaa4460b56d17 was stopped"));
+        assert!(standing.stopped().is_empty() && !standing.resume(KEY) && standing.trouble().is_none());
+        assert!(reason(&standing, now).contains("stopped by an officer"));
     }
 }

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::asks::LONGEST_WORK;
+use super::lessons::Lessons;
 use super::pause::{Backoff, Ending};
 use super::process::{Worker, WorkerCommand};
 use super::proof::{self, Proof};
@@ -24,7 +26,7 @@ use crate::domain::{Digest, Lane};
 
 /// A token behind worker processes. This process holds neither PIN nor key handle.
 pub struct SupervisedToken {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// A token that has been started.
@@ -65,7 +67,8 @@ pub(super) struct Shared {
     /// Whether the token computes on this machine; the first worker finds out.
     pub(super) local: Mutex<Option<bool>>,
     pub(super) ending: Ending,
-    proofs: Vec<Proof>,
+    /// Keys that officers brought or stopped, and the proofs of all.
+    pub(super) lessons: Mutex<Lessons>,
     standing: Mutex<Standing>,
     /// Sessions of all workers together: how finely a batch is cut.
     sessions: AtomicUsize,
@@ -86,6 +89,8 @@ impl SupervisedToken {
     /// A public key is none, or no thread can be started. What the first worker says is in [`Opened::outcome`].
     pub fn start(spec: &TokenSpec, command: WorkerCommand, wanted: &[WantedKey]) -> Result<Opened, TokenError> {
         let now = Instant::now();
+        let configured = wanted.iter().map(|key| Ok((key.name.clone(), Proof::of(&key.public_key)?)));
+        let configured = configured.collect::<Result<_, TokenError>>()?;
         let shared = Arc::new(Shared {
             spec: spec.clone(),
             command,
@@ -98,7 +103,7 @@ impl SupervisedToken {
             replaced: AtomicU64::new(0),
             local: Mutex::default(),
             ending: Ending::default(),
-            proofs: wanted.iter().map(|key| Proof::of(&key.public_key)).collect::<Result<_, _>>()?,
+            lessons: Mutex::new(Lessons::new(configured)),
             standing: Mutex::new(Standing::new(&spec.name, now)),
             sessions: AtomicUsize::new(1),
             signature_nanos: AtomicU64::new(0),
@@ -313,6 +318,16 @@ impl Shared {
         }
     }
 
+    /// Officers stopped a key, or had it destroyed.
+    pub(super) fn stop_for_good(&self, key: TokenKey, error: &TokenError) {
+        lock(&self.standing).stop_for_good(key, error, Instant::now());
+    }
+
+    /// Why nothing is signed, as long as no worker signs.
+    pub(super) fn refusal(&self) -> Option<TokenError> {
+        lock(&self.standing).refusal()
+    }
+
     pub(super) fn learn_signature_time(&self, signature: Duration) {
         let nanos = u64::try_from(signature.as_nanos()).unwrap_or(u64::MAX);
         let before = self.signature_nanos.load(Ordering::Relaxed);
@@ -361,7 +376,11 @@ impl Shared {
             for worker in workers.iter().filter(|worker| !worker.is_dead() && worker.has_ended()) {
                 worker.kill();
             }
-            for worker in workers.iter().filter(|worker| !worker.is_dead() && worker.has_hung(self.spec.hang_timeout)) {
+            // A device that makes a key may sign nothing until it has.
+            let is_at_work = workers.iter().any(|worker| worker.asks.is_at_work());
+            let longest_call = if is_at_work { self.spec.hang_timeout.max(LONGEST_WORK) } else { self.spec.hang_timeout };
+            let has_hung = |worker: &Worker| worker.has_hung(self.spec.hang_timeout, longest_call) || worker.asks.is_overdue();
+            for worker in workers.iter().filter(|worker| !worker.is_dead() && has_hung(worker)) {
                 tracing::error!(token = self.spec.name, pid = worker.pid(), "a worker hangs and is killed");
                 worker.kill();
             }
@@ -432,7 +451,8 @@ impl Shared {
 
     fn is_proven(&self, key: TokenKey, results: &Results) -> bool {
         let signed = results.first().and_then(|result| result.as_ref().ok());
-        signed.is_some_and(|signed| self.proofs[key.0].accept(&signed.signature).is_ok())
+        let lessons = lock(&self.lessons);
+        signed.zip(lessons.proof(key)).is_some_and(|(signed, proof)| proof.accept(&signed.signature).is_ok())
     }
 
     fn status(&self) -> TokenStatus {

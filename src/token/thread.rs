@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::keys::{Keys, OpenKey};
 use super::limit::RateLimit;
 use super::login::Login;
 use super::pause::{Backoff, Ending};
-use super::proof::{self, Proof};
+use super::proof;
 use super::queue::{Next, Piece, WorkQueue, lock};
 use super::session::SigningSession;
-use super::{Disposition, Order, Purpose, SessionId, Signed, TokenError, TokenKey, WantedKey};
+use super::{Disposition, Order, Purpose, SessionId, Signed, TokenError, TokenKey};
 use crate::domain::{Digest, Lane, Signature};
 
 /// What the sessions of a token share.
@@ -21,8 +22,7 @@ pub(super) struct Sessions {
     pub(super) token: String,
     pub(super) queue: WorkQueue,
     pub(super) login: Login,
-    pub(super) keys: Vec<WantedKey>,
-    pub(super) proofs: Vec<Proof>,
+    pub(super) keys: Keys,
     pub(super) limit: Option<RateLimit>,
     pub(super) keep_alive: Option<Duration>,
     /// Sessions for all work whose last signature was good.
@@ -33,6 +33,12 @@ pub(super) struct Sessions {
     pub(super) busy: Vec<Mutex<Option<Instant>>>,
     pub(super) ending: Ending,
     pub(super) on_event: OnEvent,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").field("token", &self.token).finish_non_exhaustive()
+    }
 }
 
 /// Hears how a token comes up, and whether it signs.
@@ -72,6 +78,14 @@ impl Sessions {
         }
     }
 
+    /// A key to prove a session with: the one that is meant, or another where that one signs no more.
+    fn proof_key(&self, wanted: TokenKey) -> Option<(TokenKey, Arc<OpenKey>)> {
+        match self.keys.of(wanted) {
+            Ok(key) if !key.is_stopped() => Some((wanted, key)),
+            _ => self.keys.live().into_iter().next(),
+        }
+    }
+
     fn regain_one(&self) {
         let mut sound = lock(&self.sound);
         *sound += 1;
@@ -82,13 +96,17 @@ impl Sessions {
     }
 }
 
-/// Whether a key may sign for a purpose: what the configuration says, whoever asks. A proof signs its one digest only.
-fn permit(keys: &[WantedKey], order: Order, digests: &[Digest]) -> Result<(), TokenError> {
-    let key = keys.get(order.key.0).ok_or(TokenError::KeyAbsent { what: "key of that number" })?;
+/// Whether a key may sign for a purpose: what the configuration says, or officers, whoever asks. A proof signs its one digest
+/// only.
+fn permit(keys: &Keys, order: Order, digests: &[Digest]) -> Result<(), TokenError> {
+    let key = keys.of(order.key)?;
+    if key.is_stopped() {
+        return Err(TokenError::KeyStopped { name: key.wanted.name.clone() });
+    }
     match order.purpose {
         Purpose::Proof if digests.iter().all(|digest| digest == proof::digest()) => Ok(()),
         Purpose::Proof => Err(TokenError::Purpose { purpose: "another digest than a proof's" }),
-        purpose if purpose == key.purpose => Ok(()),
+        purpose if purpose == key.wanted.purpose => Ok(()),
         Purpose::Certificate => Err(TokenError::Purpose { purpose: "certificates" }),
         Purpose::Audit => Err(TokenError::Purpose { purpose: "the ledger" }),
         Purpose::Upload => Err(TokenError::Purpose { purpose: "revocation lists" }),
@@ -212,9 +230,9 @@ impl SessionThread {
     /// Signs the proof's digest and checks the signature.
     fn prove(&mut self, key: TokenKey) -> Result<(), TokenError> {
         let sessions = Arc::clone(&self.sessions);
-        let Some(proof) = sessions.proofs.get(key.0) else { return Ok(()) };
+        let Some((key, open)) = sessions.proof_key(key) else { return Ok(()) };
         let signature = self.sign(key, proof::digest())?;
-        let accepted = proof.accept(&signature);
+        let accepted = open.proof.accept(&signature);
         if accepted.is_err() {
             self.session = None;
         }
@@ -252,14 +270,19 @@ impl SessionThread {
 
     /// Signs on the session, opening one where there is none. Any failed call discards it.
     fn attempt(&mut self, key: TokenKey, digest: &Digest) -> Result<Signature, TokenError> {
-        if self.sessions.discarded[usize::from(self.number)].swap(false, Ordering::Relaxed) {
+        let sessions = Arc::clone(&self.sessions);
+        let open = sessions.keys.of(key)?;
+        if open.is_stopped() {
+            return Err(TokenError::KeyStopped { name: open.wanted.name.clone() });
+        }
+        if sessions.discarded[usize::from(self.number)].swap(false, Ordering::Relaxed) {
             self.session = None;
         }
-        let session = match self.session.take() {
+        let mut session = match self.session.take() {
             Some(session) => session,
-            None => SigningSession::open(&self.sessions.login, &self.sessions.keys)?,
+            None => SigningSession::open(&sessions.login, &sessions.keys)?,
         };
-        let signature = session.sign(key, digest)?;
+        let signature = session.sign(key, &open, digest)?;
         self.session = Some(session);
         Ok(signature)
     }
@@ -272,18 +295,25 @@ fn spoils_the_session(error: &TokenError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::WantedKey;
+    use super::super::software::SoftwareToken;
     use super::*;
-    use crate::domain::PublicKey;
 
-    fn asked(key: usize, purpose: Purpose, digest: &Digest) -> Result<(), TokenError> {
-        let of = |purpose| WantedKey { name: String::new(), public_key: PublicKey::P256 { point: [4; 65] }, purpose };
-        let keys = [of(Purpose::Certificate), of(Purpose::Proof), of(Purpose::Upload)];
-        permit(&keys, Order { key: TokenKey(key), purpose, lane: Lane::Bulk }, &[*digest])
+    fn keys() -> Keys {
+        let token = SoftwareToken::with_keys(3);
+        let of = |(number, purpose)| WantedKey { name: format!("key {number}"), public_key: token.key(number).1, purpose };
+        let purposes = [Purpose::Certificate, Purpose::Proof, Purpose::Upload];
+        Keys::new(purposes.into_iter().enumerate().map(of).collect()).unwrap()
+    }
+
+    fn asked_of(keys: &Keys, key: usize, purpose: Purpose, digest: &Digest) -> Result<(), TokenError> {
+        permit(keys, Order { key: TokenKey(key), purpose, lane: Lane::Bulk }, &[*digest])
     }
 
     #[test]
     fn a_key_signs_for_its_purpose_and_a_proof_its_one_digest() {
-        let other = Digest::of(b"a certificate");
+        let (keys, other) = (keys(), Digest::of(b"a certificate"));
+        let asked = |key, purpose, digest: &Digest| asked_of(&keys, key, purpose, digest);
         assert!(asked(0, Purpose::Certificate, &other).is_ok());
         assert!(asked(0, Purpose::Proof, proof::digest()).is_ok());
         assert!(matches!(asked(0, Purpose::Proof, &other), Err(TokenError::Purpose { .. })));
@@ -293,6 +323,16 @@ mod tests {
             assert!(matches!(asked(key, purpose, &other), Err(TokenError::Purpose { .. })), "{key} {purpose:?}");
         }
         assert!(matches!(asked(3, Purpose::Certificate, &other), Err(TokenError::KeyAbsent { .. })));
+    }
+
+    #[test]
+    fn a_stopped_key_signs_nothing_not_even_a_proof() {
+        let keys = keys();
+        keys.stop(|key| key.name == "key 0");
+        for (purpose, digest) in [(Purpose::Certificate, Digest::of(b"a certificate")), (Purpose::Proof, *proof::digest())] {
+            assert!(matches!(asked_of(&keys, 0, purpose, &digest), Err(TokenError::KeyStopped { .. })), "{purpose:?}");
+        }
+        assert!(asked_of(&keys, 2, Purpose::Upload, &Digest::of(b"a list")).is_ok(), "others go on");
     }
 
     #[test]

@@ -6,6 +6,9 @@
 //! to the worker
 //! SIGN     = 1: id u64, key u16, purpose u8, lane u8, count u16, count × 32 bytes of digest
 //! DISCARD  = 2: session u16                                   it made a signature that does not verify
+//! MANAGE   = 3: id u64, JSON of a Management                  officers agreed on something
+//! ADMIT    = 4: id u64, key u16, JSON of an Admission         officers have a key sign: it gets this place
+//! STOP     = 5: id u64, JSON of a Stop                        an officer stopped a key: no frame after this one is signed with it
 //!
 //! from the worker
 //! READY    = 16: version u16, sessions u16, local u8, count u16, count × 32 bytes (SHA-256 of a public key)
@@ -14,6 +17,8 @@
 //! STAGE    = 20: proving u8                                   it is still starting: its keys sign for the first time, or not yet
 //! STANDING = 19: sound u8, message utf-8                      whether any session signs; where none does, why
 //! PULSE    = 21: longest u32                                  it lives; for so many ms a call into the module has not returned
+//! ANSWERED = 22: id u64, answer                              to MANAGE, ADMIT or STOP
+//! answer   = 0, disposition u8, message utf-8  |  1, JSON of a Managed  |  2              why not, what was done, or merely that it was
 //! result   = length u16, session u16, signature  |  0xffff, disposition u8, length u16, message utf-8
 //! ```
 //!
@@ -22,14 +27,18 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use super::{Disposition, Order, Purpose, TokenError, TokenKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Admission, Disposition, Managed, Management, Order, Purpose, Stop, TokenError, TokenKey};
 use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 /// The version of the protocol. Both ends are the same binary; a half-finished upgrade is found by it.
-pub(super) const VERSION: u16 = 5;
+pub(super) const VERSION: u16 = 6;
 
-/// The largest frame: a full piece of PS256-4096 signatures is 17 KB.
-const MAX_FRAME_BYTES: usize = 1024 * 1024;
+/// The largest frame. A full piece of PS256-4096 signatures is 17 KB; a step in the history of a roster is some 2 KB of texts,
+/// and no text is longer than [`crate::domain::officers::SignedText::MAX_BYTES`], so that there is room for a thousand steps.
+const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// From the supervisor.
@@ -37,6 +46,9 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 pub(super) enum SupervisorFrame {
     Sign { id: u64, order: Order, digests: Vec<Digest> },
     Discard { session: u16 },
+    Manage { id: u64, asked: Box<Management> },
+    Admit { id: u64, place: TokenKey, asked: Box<Admission> },
+    Stop { id: u64, asked: Box<Stop> },
 }
 
 /// From the worker.
@@ -55,9 +67,17 @@ pub(super) enum WorkerFrame {
     },
     /// Why no session signs; nothing where one does.
     Standing(Option<String>),
+    /// What came of something for officers.
+    Answered {
+        id: u64,
+        answer: Answer,
+    },
     /// It lives, and the oldest call into the module has not returned for so long.
     Pulse(Duration),
 }
+
+/// What a worker says to what officers want; `None` where there is nothing to say but that it was done.
+pub(super) type Answer = Result<Option<Managed>, WorkerError>;
 
 /// A signature with the number of its session, or why there is none.
 pub(super) type WorkerResult = Result<(u16, Signature), WorkerError>;
@@ -102,12 +122,16 @@ pub(super) fn key_hash(key: &PublicKey) -> [u8; 32] {
 
 const SIGN: u8 = 1;
 const DISCARD: u8 = 2;
+const MANAGE: u8 = 3;
+const ADMIT: u8 = 4;
+const STOP: u8 = 5;
 const READY: u8 = 16;
 const FAILED: u8 = 17;
 const SIGNED: u8 = 18;
 const STANDING: u8 = 19;
 const STAGE: u8 = 20;
 const PULSE: u8 = 21;
+const ANSWERED: u8 = 22;
 const ERROR_RESULT: u16 = 0xffff;
 
 /// A request to sign, from borrowed digests.
@@ -127,6 +151,40 @@ pub(super) fn encode_discard(session: u16, out: &mut Vec<u8>) {
     frame(DISCARD, out, |out| out.extend(session.to_be_bytes()));
 }
 
+/// Something that officers want done.
+pub(super) fn encode_manage(id: u64, asked: &Management, out: &mut Vec<u8>) {
+    frame(MANAGE, out, |out| {
+        out.extend(id.to_be_bytes());
+        encode_json(asked, out);
+    });
+}
+
+/// A key that officers have sign.
+pub(super) fn encode_admit(id: u64, place: TokenKey, asked: &Admission, out: &mut Vec<u8>) {
+    frame(ADMIT, out, |out| {
+        out.extend(id.to_be_bytes());
+        out.extend(count(place.0));
+        encode_json(asked, out);
+    });
+}
+
+/// A key that an officer stopped.
+pub(super) fn encode_stop(id: u64, asked: &Stop, out: &mut Vec<u8>) {
+    frame(STOP, out, |out| {
+        out.extend(id.to_be_bytes());
+        encode_json(asked, out);
+    });
+}
+
+/// Whether a worker reads a frame of so many bytes, its length counted.
+pub(super) fn check_size(frame: &[u8]) -> Result<(), TokenError> {
+    if frame.len() <= MAX_FRAME_BYTES { Ok(()) } else { Err(TokenError::TooLong { bytes: frame.len(), most: MAX_FRAME_BYTES }) }
+}
+
+fn encode_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("a vector takes every byte, and what officers want has a JSON form");
+}
+
 const PURPOSES: [Purpose; 4] = [Purpose::Certificate, Purpose::Proof, Purpose::Audit, Purpose::Upload];
 
 impl SupervisorFrame {
@@ -141,6 +199,12 @@ impl SupervisorFrame {
                 Some(Self::Sign { id, order: Order { key, purpose, lane }, digests })
             }
             DISCARD => Some(Self::Discard { session: body.u16()? }),
+            MANAGE => Some(Self::Manage { id: body.u64()?, asked: Box::new(body.rest_json()?) }),
+            ADMIT => {
+                let (id, place) = (body.u64()?, TokenKey(body.u16()?.into()));
+                Some(Self::Admit { id, place, asked: Box::new(body.rest_json()?) })
+            }
+            STOP => Some(Self::Stop { id: body.u64()?, asked: Box::new(body.rest_json()?) }),
             _ => None,
         }
     }
@@ -177,6 +241,10 @@ impl WorkerFrame {
                 out.push(u8::from(trouble.is_none()));
                 out.extend(bounded(trouble.as_deref().unwrap_or_default()));
             }),
+            Self::Answered { id, answer } => frame(ANSWERED, out, |out| {
+                out.extend(id.to_be_bytes());
+                encode_answer(answer, out);
+            }),
             Self::Pulse(longest) => frame(PULSE, out, |out| {
                 out.extend(u32::try_from(longest.as_millis()).unwrap_or(u32::MAX).to_be_bytes());
             }),
@@ -205,6 +273,7 @@ impl WorkerFrame {
                 let (is_sound, message) = (body.u8()? != 0, body.rest_text()?);
                 Some(Self::Standing((!is_sound).then_some(message)))
             }
+            ANSWERED => Some(Self::Answered { id: body.u64()?, answer: decode_answer(body)? }),
             PULSE => Some(Self::Pulse(Duration::from_millis(body.u32()?.into()))),
             _ => None,
         }
@@ -213,6 +282,32 @@ impl WorkerFrame {
     /// Reads the next frame; nothing at the end of the conversation.
     pub(super) fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
         read_frame(input, Self::decode)
+    }
+}
+
+fn encode_answer(answer: &Answer, out: &mut Vec<u8>) {
+    match answer {
+        Err(error) => {
+            out.extend([0, disposition_code(error.disposition)]);
+            out.extend(bounded(&error.message));
+        }
+        Ok(Some(managed)) => {
+            out.push(1);
+            encode_json(managed, out);
+        }
+        Ok(None) => out.push(2),
+    }
+}
+
+fn decode_answer(body: &mut Body<'_>) -> Option<Answer> {
+    match body.u8()? {
+        0 => {
+            let disposition = disposition_of_code(body.u8()?)?;
+            Some(Err(WorkerError { disposition, message: body.rest_text()? }))
+        }
+        1 => Some(Ok(Some(body.rest_json()?))),
+        2 => Some(Ok(None)),
+        _ => None,
     }
 }
 
@@ -313,6 +408,11 @@ impl<'f> Body<'f> {
 
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
+    }
+
+    fn rest_json<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let rest = self.take(self.0.len())?;
+        serde_json::from_slice(rest).ok()
     }
 
     fn rest_text(&mut self) -> Option<String> {

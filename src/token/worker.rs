@@ -13,18 +13,27 @@ use std::time::Duration;
 
 use super::pool::Hints;
 use super::queue::{Answer, Results, lock};
+use super::steward::Steward;
 use super::thread::Event;
 use super::wire::{Ready, SupervisorFrame, WorkerError, WorkerFrame, key_hash};
-use super::{Order, Pkcs11Token, TokenError, TokenSpec, WantedKey};
-use crate::domain::Digest;
+use super::{Managed, Order, Pkcs11Token, TokenError, TokenSpec, WantedKey};
+use crate::domain::officers::Roster;
+use crate::domain::{Clock, Digest};
 
 /// Opens the token and signs what comes, until nothing more does.
 ///
-/// `local`: whether the token computes on this machine, where the supervisor knows it from a worker before.
+/// `local`: whether the token computes on this machine, where the supervisor knows it from a worker before. `officers`: those that
+/// custody begins with; without them it does nothing for officers.
 ///
 /// # Errors
 /// The token cannot be opened (the supervisor has been told), or the pipes break.
-pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>, local: Option<bool>) -> Result<(), WorkerEnd> {
+pub fn run_worker(
+    spec: &TokenSpec,
+    wanted: Vec<WantedKey>,
+    local: Option<bool>,
+    officers: Option<Roster>,
+    clock: Arc<dyn Clock>,
+) -> Result<(), WorkerEnd> {
     let output = Arc::new(Output::stdout()?);
     let keys = wanted.iter().map(|key| key_hash(&key.public_key)).collect();
     let events = Arc::clone(&output);
@@ -36,7 +45,7 @@ pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>, local: Option<bool>)
             Event::Signing => WorkerFrame::Standing(None),
         });
     };
-    let token = match Pkcs11Token::open_for(spec, wanted, Hints { local }, Box::new(on_event)) {
+    let token = match Pkcs11Token::open_for(spec, wanted, Hints { local, has_officers: officers.is_some() }, Box::new(on_event)) {
         Ok(token) => token,
         Err(error) => {
             output.send(&WorkerFrame::Failed(WorkerError::from(&error)));
@@ -46,7 +55,8 @@ pub fn run_worker(spec: &TokenSpec, wanted: Vec<WantedKey>, local: Option<bool>)
     let ready = Ready { sessions: u16::try_from(token.sessions()).unwrap_or(u16::MAX), local: token.is_local(), keys };
     output.send(&WorkerFrame::Ready(ready));
     pulse(token.longest_call(), Arc::clone(&output))?;
-    let served = serve(&token, &output);
+    let steward = Arc::new(Steward::new(spec, token.shared(), officers, clock));
+    let served = serve(&token, Some(&steward), &output);
     // The supervisor has gone. A session may hang in the module, and vendor libraries crash in their exit handlers: none of it
     // is waited for, lest a process that is logged in be left behind.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
@@ -94,7 +104,10 @@ impl Signatory for Pkcs11Token {
 }
 
 /// Reads frames until the supervisor closes its end.
-pub(super) fn serve(signatory: &impl Signatory, output: &Arc<Output>) -> io::Result<()> {
+///
+/// What officers want done takes long, and goes on beside the signing; that a key is stopped holds for the very next frame.
+pub(super) fn serve(signatory: &impl Signatory, steward: Option<&Arc<Steward>>, output: &Arc<Output>) -> io::Result<()> {
+    let at_work = Arc::new(());
     let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
     while let Some(frame) = SupervisorFrame::read(&mut input)? {
         match frame {
@@ -104,9 +117,60 @@ pub(super) fn serve(signatory: &impl Signatory, output: &Arc<Output>) -> io::Res
                 signatory.submit(order, digests, Answer::Call(Box::new(answer)));
             }
             SupervisorFrame::Discard { session } => signatory.discard(session),
+            SupervisorFrame::Stop { id, asked } => {
+                let stopped = steward.map_or_else(nobody, |steward| steward.stop(&asked).map(|()| None));
+                output.send(&answered(id, &stopped));
+            }
+            SupervisorFrame::Manage { id, asked } => {
+                beside(id, steward, output, &at_work, move |steward| steward.manage(&asked).map(Some));
+            }
+            SupervisorFrame::Admit { id, place, asked } => {
+                beside(id, steward, output, &at_work, move |steward| steward.admit(place, &asked).map(|()| None));
+            }
         }
     }
     Ok(())
+}
+
+/// So many things for officers are in work at once: more only wait for the token's one hand.
+const MOST_AT_WORK: usize = 128;
+
+type Done = Result<Option<Managed>, TokenError>;
+
+/// Does something for officers on a thread of its own, and answers from there.
+fn beside(
+    id: u64,
+    steward: Option<&Arc<Steward>>,
+    output: &Arc<Output>,
+    at_work: &Arc<()>,
+    work: impl FnOnce(&Steward) -> Done + Send + 'static,
+) {
+    let Some(steward) = steward.map(Arc::clone) else { return output.send(&answered(id, &nobody())) };
+    if Arc::strong_count(at_work) > MOST_AT_WORK {
+        return output.send(&answered(id, &Err(TokenError::TooMany(MOST_AT_WORK))));
+    }
+    let (answers, at_work) = (Arc::clone(output), Arc::clone(at_work));
+    let work = move || {
+        answers.send(&answered(id, &work(&steward)));
+        drop(at_work);
+    };
+    if let Err(error) = std::thread::Builder::new().name("officers".to_owned()).spawn(work) {
+        let reason = format!("no thread for officers: {error}");
+        output.send(&answered(id, &Err(TokenError::Binding { reason })));
+    }
+}
+
+/// A stand-in for a token has no officers.
+fn nobody() -> Done {
+    Err(super::Denial::NoOfficers.into())
+}
+
+fn answered(id: u64, done: &Done) -> WorkerFrame {
+    let answer = match done {
+        Ok(managed) => Ok(managed.clone()),
+        Err(error) => Err(WorkerError::from(error)),
+    };
+    WorkerFrame::Answered { id, answer }
 }
 
 fn signed(id: u64, results: Results, spent: Duration) -> WorkerFrame {

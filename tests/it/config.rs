@@ -122,6 +122,18 @@ fn the_pin_may_come_from_the_environment() {
 }
 
 #[test]
+fn a_new_pin_goes_into_a_file_and_into_no_variable() {
+    let home = dev_folder();
+    let file = home.path().join("sceau.toml");
+    edit(&file, "pin_file = \"user.pin\"", "pin_file = \"user.pin\"\nnew_pin_file = \"new.pin\"");
+    let config = Config::load(&file).unwrap();
+    assert_eq!(config.tokens[0].new_pin_file, Some(home.path().join("new.pin")));
+    edit(&file, "pin_file = \"user.pin\"\n", "pin_variable = \"SCEAU_TEST_PIN\"\n");
+    let error = Config::load(&file).unwrap_err().to_string();
+    assert!(error.contains("no worker can change a variable; keep the PIN in a pin_file"), "{error}");
+}
+
+#[test]
 fn how_long_items_are_kept_for_retries_is_bounded_and_none_may_be_kept() {
     let home = dev_folder();
     let path = home.path().join("sceau.toml");

@@ -14,11 +14,12 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::Attribute;
 use cryptoki::session::{Session, UserType};
 use futures_util::future::join_all;
+use sceau::domain::officers::KeyKind;
 use sceau::domain::{Digest, Lane, PublicKey, Signature, SignatureCheck};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{
-    Disposition, KeyAttribute, KeyKind, Opened, Order, Pkcs11Token, Purpose, SupervisedToken, Token, TokenAdmin, TokenError,
-    TokenKey, TokenSpec, WantedKey, WorkerCommand,
+    Disposition, KeyAttribute, Opened, Order, Pkcs11Token, Purpose, SupervisedToken, Token, TokenAdmin, TokenError, TokenKey,
+    TokenSpec, WantedKey, WorkerCommand,
 };
 
 use crate::shared::processes::{children_of, send, wait_until};
@@ -54,10 +55,12 @@ contract!(
         a_generated_key_is_found_by_its_public_key_and_kept_as_it_has_to_be
         a_key_that_is_not_kept_so_is_refused_by_the_attribute_that_is_wrong
         a_key_that_is_absent_is_named
+        a_key_is_destroyed_by_its_label_and_public_key_and_no_other_is
         every_signature_verifies_and_has_its_length
         many_sessions_sign_at_once_and_the_results_come_in_order,
     tokens:
         a_wrong_pin_is_refused_once_and_latches
+        a_pin_is_changed_and_the_next_login_takes_the_new_one
         a_service_signs_with_both_algorithms_on_one_worker_and_on_two
         a_refused_pin_costs_a_service_one_login_until_an_officer_unlatches
 );
@@ -106,13 +109,28 @@ fn a_key_that_is_absent_is_named(path: &str, (maker, kind): (Maker, KeyKind)) {
     alone(path, Home::new, maker, |home| {
         let absent = match kind {
             KeyKind::P256 => SoftwareToken::with_keys(1).key(0).1,
-            KeyKind::Rsa2048 => PublicKey::from_rsa_parts(&[0xc5; 256], &[1, 0, 1]).unwrap(),
+            KeyKind::Rsa2048 | KeyKind::Rsa3072 => PublicKey::from_rsa_parts(&[0xc5; 256], &[1, 0, 1]).unwrap(),
         };
         let mut keys = home.wanted();
         keys.push(WantedKey { name: "the absent one".to_owned(), public_key: absent, purpose: Purpose::Certificate });
         let error = Pkcs11Token::open(&home.spec(), keys).unwrap_err();
         assert_eq!(error.disposition(), Disposition::StopKey);
         assert!(matches!(of_key(&error), ("the absent one", TokenError::KeyAbsent { .. })), "{error}");
+    });
+}
+
+fn a_key_is_destroyed_by_its_label_and_public_key_and_no_other_is(path: &str, (maker, kind): (Maker, KeyKind)) {
+    alone(path, Home::new, maker, |home| {
+        let admin = TokenAdmin::open(&home.spec()).unwrap();
+        let [old, new] = ["old", "new"].map(|label| admin.generate(kind, label).unwrap());
+        assert!(matches!(admin.destroy("old", &new), Err(TokenError::KeyAbsent { .. })));
+        assert_eq!(admin.find_pair("old").unwrap().as_ref(), Some(&old), "nothing is destroyed where they differ");
+        admin.destroy("old", &old).unwrap();
+        assert_eq!(admin.find_pair("old").unwrap(), None);
+        assert!(matches!(admin.destroy("old", &old), Err(TokenError::KeyAbsent { .. })));
+        let digest = digest(1);
+        assert!(admin.sign(&old, &digest).is_err());
+        assert!(accepts(&new, &digest, &admin.sign(&new, &digest).unwrap()));
     });
 }
 
@@ -216,6 +234,17 @@ fn a_wrong_pin_is_refused_once_and_latches(path: &str, maker: Maker) {
     });
 }
 
+fn a_pin_is_changed_and_the_next_login_takes_the_new_one(path: &str, maker: Maker) {
+    alone(path, Home::counted, maker, |home| {
+        let spec = home.spec();
+        let (old, new) = (spec.pin.read().unwrap(), "8642975386429753".into());
+        TokenAdmin::open(&spec).unwrap().change_pin(&old, &new).unwrap();
+        home.put_pin("8642975386429753\n");
+        TokenAdmin::open(&spec).unwrap();
+        assert_eq!(home.logins(), 2);
+    });
+}
+
 #[test]
 fn the_last_try_of_a_token_that_counts_is_never_spent() {
     let path = concat!(module_path!(), "::the_last_try_of_a_token_that_counts_is_never_spent");
@@ -313,7 +342,7 @@ fn generate_with(spec: &TokenSpec, kind: KeyKind, label: &str, wrong: &Attribute
     let prime256v1 = vec![0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
     let (mechanism, of_kind) = match kind {
         KeyKind::P256 => (Mechanism::EccKeyPairGen, vec![Attribute::EcParams(prime256v1)]),
-        KeyKind::Rsa2048 => (
+        KeyKind::Rsa2048 | KeyKind::Rsa3072 => (
             Mechanism::RsaPkcsKeyPairGen,
             vec![Attribute::ModulusBits(2048.into()), Attribute::PublicExponent(vec![0x01, 0x00, 0x01])],
         ),

@@ -8,12 +8,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm};
-use sceau::custody::csr::{self, CsrError, Subject};
 use sceau::custody::import::{Certified, Csca, Expected, ImportFault, KnownKids, Refused, SignatureFault, check};
 use sceau::custody::publish::{self, PublishError, UploadError};
 use sceau::custody::trust_list::{self, Listing};
 use sceau::domain::{CertificateType, CertificateTypes, Clock, Dsc, NumericDate, PublicKey, Signature, SystemClock};
 use sceau::encode::cms::{SignedMessage, to_be_signed};
+use sceau::encode::csr::{self, CsrError, Subject};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,7 +26,7 @@ const ALGORITHMS: [&SignatureAlgorithm; 2] = [&PKCS_ECDSA_P256_SHA256, &PKCS_RSA
 fn subject() -> Subject {
     Subject {
         country: "FR".parse().unwrap(),
-        organization: "Ministère de la Santé".to_owned(),
+        organization: Some("Ministère de la Santé".to_owned()),
         unit: None,
         common_name: "DSC 0001".to_owned(),
         serial_number: Some("2025-01".to_owned()),

@@ -12,6 +12,7 @@ mod collector;
 mod config;
 mod contract;
 mod custody;
+mod custody_worker;
 mod dsc_plan;
 mod duty;
 mod failover;

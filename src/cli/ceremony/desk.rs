@@ -9,10 +9,10 @@ use secrecy::SecretString;
 use super::{PlanFile, terminal};
 use crate::custody::ceremony::FileName;
 use crate::domain::PublicKey;
-use crate::domain::officers::Label;
+use crate::domain::officers::{KeyKind, Label};
 use crate::token::pin::check_mode;
 use crate::token::probe::{KeyFacts, Probe, TokenFacts, look};
-use crate::token::{KeyKind, PinLatch, PinSource, Purpose, TokenAdmin, TokenError, TokenSpec, TypedPin, WantedKey};
+use crate::token::{PinLatch, PinSource, Purpose, TokenAdmin, TokenError, TokenSpec, TypedPin, WantedKey};
 
 /// The one token of a ceremony.
 pub(super) struct Desk {
@@ -37,6 +37,7 @@ impl Desk {
             label: token.label.to_string(),
             serial: token.serial.as_ref().map(ToString::to_string),
             pin: PinSource::File(pin.clone().unwrap_or_default()),
+            new_pin_file: None,
             latch: PinLatch::at(file.at(file.plan.transcript.as_str()).with_extension("pin-latch")),
             workers: None,
             sessions: None,

@@ -11,12 +11,11 @@ use crate::cli::officer::write_sections;
 use crate::cli::verify::certificates;
 use crate::custody::ceremony::line::visible;
 use crate::custody::ceremony::{FileName, Line, PlannedKey, Step};
-use crate::custody::csr;
 use crate::custody::import::{Csca, Expected, KnownKids, check};
 use crate::custody::trust_list::DSC;
-use crate::domain::officers::{KeyKind, Label, Roster, Words};
+use crate::domain::officers::{Label, Roster, Words};
 use crate::domain::{Clock, Digest, PublicKey, SignatureCheck, SystemClock};
-use crate::token;
+use crate::encode::csr;
 use crate::token::probe::{KeyFlag, TokenFacts};
 
 /// What came of a step: lines for the transcript, and the files to write.
@@ -61,7 +60,7 @@ impl Hands<'_> {
                 }
             }
             Step::Generate { key } => {
-                let kind = token_kind(self.key(key)?.kind)?;
+                let kind = self.key(key)?.kind;
                 ensure!(
                     self.desk.find(kind, key)?.is_none(),
                     "a key of that label is on the token already: keys are never replaced"
@@ -105,7 +104,7 @@ impl Hands<'_> {
 
     /// The key that a step before, or another ceremony, has made.
     fn made(&mut self, label: &Label, work: &mut Work) -> anyhow::Result<PublicKey> {
-        let kind = token_kind(self.key(label)?.kind)?;
+        let kind = self.key(label)?.kind;
         let found = self.desk.find(kind, label)?;
         self.note_token(work)?;
         let public_key = found.with_context(|| format!("the token has no key with the label {label}"))?;
@@ -127,11 +126,10 @@ impl Hands<'_> {
     fn generate(&mut self, label: &Label, is_again: bool) -> anyhow::Result<Work> {
         let mut work = Work::default();
         let kind = self.key(label)?.kind;
-        let kind_on_token = token_kind(kind)?;
-        if is_again && self.desk.find(kind_on_token, label)?.is_some() {
+        if is_again && self.desk.find(kind, label)?.is_some() {
             work.fact("note", "the key was made before the interruption, and is taken as it is");
         } else {
-            self.desk.admin()?.generate(kind_on_token, label.as_str())?;
+            self.desk.admin()?.generate(kind, label.as_str())?;
         }
         work.fact("key", kind.name());
         self.made(label, &mut work)?;
@@ -242,19 +240,10 @@ fn flag_text(flag: &KeyFlag) -> String {
     format!("{}={}", flag.attribute.to_string().to_uppercase(), if flag.found { "yes" } else { "no" })
 }
 
-/// The kind as the token room knows it.
-pub(super) fn token_kind(kind: KeyKind) -> anyhow::Result<token::KeyKind> {
-    match kind {
-        KeyKind::P256 => Ok(token::KeyKind::P256),
-        KeyKind::Rsa2048 => Ok(token::KeyKind::Rsa2048),
-        KeyKind::Rsa3072 => bail!("keys of rsa-3072 cannot be made yet; there are p256 and rsa-2048"),
-    }
-}
-
 fn csr_subject(key: &PlannedKey) -> csr::Subject {
     csr::Subject {
         country: key.subject.country,
-        organization: key.subject.organization.as_ref().map(ToString::to_string).unwrap_or_default(),
+        organization: key.subject.organization.as_ref().map(ToString::to_string),
         unit: None,
         common_name: key.subject.common_name.to_string(),
         serial_number: None,

@@ -12,8 +12,9 @@ use x509_cert::der::pem::{LineEnding, encode_string};
 use zeroize::Zeroizing;
 
 use crate::custody::development::{DevelopmentCsca, DscRequest, RemoteKey};
+use crate::domain::officers::KeyKind;
 use crate::domain::{Country, Dsc, NumericDate, PublicKey};
-use crate::token::{KeyKind, PinLatch, PinSource, TokenAdmin, TokenSpec};
+use crate::token::{PinLatch, PinSource, TokenAdmin, TokenSpec};
 
 /// The configuration's name; it is written last, so that where it stands everything does.
 pub(super) const CONFIG: &str = "sceau.toml";
@@ -58,6 +59,7 @@ fn token_spec(dir: &Path, module: &Path) -> TokenSpec {
         label: TOKEN_LABEL.to_owned(),
         serial: None,
         pin: PinSource::File(dir.join(PIN)),
+        new_pin_file: None,
         latch: PinLatch::at(dir.join("state/softhsm.pin-latch")),
         workers: None,
         sessions: None,

@@ -1,11 +1,11 @@
 //! One event after another: each is checked whole, then taken.
 
 use super::{Contradiction, End, Filed, Key, Misfit, Register};
+use crate::domain::NumericDate;
 use crate::domain::officers::{
     Approved, ChainHead, Change, Decision, Event, GeneratedKey, Generation, KeyKind, KeyName, Label, Outcome, Proposal,
     ProposalId, Refusal, SignedText, Verdict,
 };
-use crate::domain::{NumericDate, PublicKey};
 
 impl Register {
     pub(super) fn step(&mut self, event: &Event, at: NumericDate, lead_seconds: u32) -> Result<(), Misfit> {
@@ -130,7 +130,7 @@ impl Register {
     }
 
     fn generate(&mut self, generation: &Generation, made: &GeneratedKey, at: NumericDate) -> Result<(), Misfit> {
-        let key = made.public_key().filter(|key| kind_of(key) == Some(generation.key));
+        let key = made.public_key().filter(|key| KeyKind::of(key) == Some(generation.key));
         let key = key.ok_or_else(|| outcome_of("generate", "the public key of the kind that was asked for"))?;
         if self.keys.values().any(|other| *other.public_key() == key) {
             return Err(outcome_of("generate", "a key that was not there before"));
@@ -165,13 +165,4 @@ impl Register {
 
 const fn outcome_of(change: &'static str, wanted: &'static str) -> Misfit {
     Misfit::Outcome { change, wanted }
-}
-
-fn kind_of(key: &PublicKey) -> Option<KeyKind> {
-    match key {
-        PublicKey::P256 { .. } => Some(KeyKind::P256),
-        PublicKey::Rsa { modulus, .. } if modulus.len() == 256 => Some(KeyKind::Rsa2048),
-        PublicKey::Rsa { modulus, .. } if modulus.len() == 384 => Some(KeyKind::Rsa3072),
-        PublicKey::Rsa { .. } => None,
-    }
 }

@@ -69,6 +69,20 @@ impl Consent {
         Ok(roster.judge(&proposal, &approvals, now)?)
     }
 
+    /// Judges it as history: at the instant of its last signature, under the roster that its proposal names. It says what was
+    /// agreed on then, and nothing about what may be done now.
+    ///
+    /// `rosters`: every roster that there was, as [`super::RosterHistory::rosters`] gives them.
+    ///
+    /// # Errors
+    /// [`NoConsent`] as [`Self::judge`], and where there was no roster of that number.
+    pub fn judge_when_signed(&self, rosters: &[Roster]) -> Result<Approved, NoConsent> {
+        let (proposal, approvals) = self.read()?;
+        let (made, now) = (proposal.text().roster, rosters.last().map_or(0, Roster::number));
+        let roster = rosters.iter().find(|roster| roster.number() == made).ok_or(Refusal::RosterChanged { made, now })?;
+        Ok(roster.judge(&proposal, &approvals, signed_at(&proposal, &approvals))?)
+    }
+
     pub(super) fn read(&self) -> Result<(Proposal, Vec<Verdict>), NoConsent> {
         if self.approvals.len() > Self::MAX_APPROVALS {
             return Err(NoConsent::TooMany { approvals: self.approvals.len() });
@@ -76,6 +90,11 @@ impl Consent {
         let approvals = self.approvals.iter().cloned().map(Verdict::read).collect::<Result<_, _>>()?;
         Ok((Proposal::read(self.proposal.clone())?, approvals))
     }
+}
+
+/// The instant of the last signature: what is history was in time if that was.
+pub(super) fn signed_at(proposal: &Proposal, approvals: &[Verdict]) -> NumericDate {
+    approvals.iter().map(|approval| approval.text().made_at).fold(proposal.text().made_at, NumericDate::max)
 }
 
 /// Why texts and signatures let nothing happen.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Label, Officer, Words, serial};
-use crate::domain::{CertificateTypes, Country, HashType, Kid, NumericDate};
+use crate::domain::{CertificateTypes, Country, HashType, Kid, NumericDate, PublicKey};
 
 /// One change. In a text it is an object of one member: `{"retire":{"kid":"870aaa4460b56d17","at":"2022-01-31T08:00:00Z"}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +129,17 @@ impl KeyKind {
             Self::P256 => "p256",
             Self::Rsa2048 => "rsa-2048",
             Self::Rsa3072 => "rsa-3072",
+        }
+    }
+
+    /// Of a public key; none of a length that no DSC has.
+    #[must_use]
+    pub fn of(key: &PublicKey) -> Option<Self> {
+        match key {
+            PublicKey::P256 { .. } => Some(Self::P256),
+            PublicKey::Rsa { modulus, .. } if modulus.len() == 256 => Some(Self::Rsa2048),
+            PublicKey::Rsa { modulus, .. } if modulus.len() == 384 => Some(Self::Rsa3072),
+            PublicKey::Rsa { .. } => None,
         }
     }
 }

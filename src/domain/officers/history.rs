@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::approved::NoConsent;
+use super::approved::{NoConsent, signed_at};
 use super::{Change, Consent, InvalidRoster, Roster};
-use crate::domain::NumericDate;
 
 /// Every change of the roster, in order, each with the signatures that carried it.
 ///
@@ -32,18 +31,32 @@ impl RosterHistory {
     /// # Errors
     /// [`BrokenHistory`] says at which step it breaks.
     pub fn roster(&self, first: &Roster) -> Result<Roster, BrokenHistory> {
+        self.fold(first, |_| ())
+    }
+
+    /// Every roster that there was, by its number: the first one, and one more for each step.
+    ///
+    /// # Errors
+    /// [`BrokenHistory`] says at which step it breaks.
+    pub fn rosters(&self, first: &Roster) -> Result<Vec<Roster>, BrokenHistory> {
+        let mut rosters = Vec::with_capacity(self.0.len() + 1);
+        let last = self.fold(first, |roster| rosters.push(roster.clone()))?;
+        rosters.push(last);
+        Ok(rosters)
+    }
+
+    /// Follows it to its end; `passed` hears each roster but the last.
+    fn fold(&self, first: &Roster, mut passed: impl FnMut(&Roster)) -> Result<Roster, BrokenHistory> {
         (1..).zip(&self.0).try_fold(first.clone(), |roster, (step, consent)| {
+            passed(&roster);
             next(&roster, consent).map_err(|reason| BrokenHistory { step, reason: Box::new(reason) })
         })
     }
 }
 
-/// Each step is judged at the instant of its last signature: it was in time if that was.
 fn next(roster: &Roster, consent: &Consent) -> Result<Roster, BrokenStep> {
     let (proposal, approvals) = consent.read()?;
-    let signed_at: NumericDate =
-        approvals.iter().map(|approval| approval.text().made_at).fold(proposal.text().made_at, NumericDate::max);
-    let approved = roster.judge(&proposal, &approvals, signed_at).map_err(NoConsent::from)?;
+    let approved = roster.judge(&proposal, &approvals, signed_at(&proposal, &approvals)).map_err(NoConsent::from)?;
     match approved.change() {
         Change::Roster(change) => Ok(roster.with(change)?),
         other => Err(BrokenStep::Change { change: other.name() }),

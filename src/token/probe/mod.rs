@@ -115,7 +115,7 @@ impl Probe {
     /// One after another: what hurts tokens is opening sessions, not using them.
     fn open_sessions(&mut self, sessions: usize) -> Result<(), TokenError> {
         while self.signers.len() < sessions {
-            let session = SigningSession::open(&self.login, &self.usable)?;
+            let session = SigningSession::open_with(&self.login, (0..).map(TokenKey).zip(&self.usable))?;
             self.signers.push(Signer::start(self.opened, session)?);
             self.opened += 1;
         }

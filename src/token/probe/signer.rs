@@ -82,7 +82,7 @@ impl Drop for Signer {
 
 fn work(signer: usize, session: &SigningSession, orders: &Receiver<Order>) {
     while let Ok(Order { key, digest, time, start, done }) = orders.recv() {
-        let run = run(signer, &start, time, || session.sign(key, &digest));
+        let run = run(signer, &start, time, || session.sign_with(key, &digest));
         let failed = run.failure.is_some();
         // Nobody waits for it any more where another session hangs.
         let _ = done.send(run);

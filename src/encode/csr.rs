@@ -21,9 +21,9 @@ use x509_cert::name::Name;
 use x509_cert::request::{CertReq, CertReqInfo, ExtensionReq, Version};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
+use super::cms::algorithm;
 use crate::domain::dsc::{ID_EC_PUBLIC_KEY, MAX_RSA_BITS, PRIME256V1, RSA_ENCRYPTION};
 use crate::domain::{CertificateTypes, Country, Digest, PublicKey, Signature, SignatureCheck};
-use crate::encode::cms::algorithm;
 
 /// The longest O, OU, CN and serialNumber, in characters (RFC 5280 appendix A.1, the upper bounds of X.520).
 const MAX_CHARACTERS: usize = 64;
@@ -33,8 +33,8 @@ const MAX_CHARACTERS: usize = 64;
 pub struct Subject {
     /// C: the state.
     pub country: Country,
-    /// O: who issues.
-    pub organization: String,
+    /// O: who issues, where it is named.
+    pub organization: Option<String>,
     /// OU, where there is one.
     pub unit: Option<String>,
     /// CN: no two DSCs of a state have the same.
@@ -48,7 +48,7 @@ impl Subject {
     fn name(&self) -> Result<Name, CsrError> {
         let mut parts = vec![SetOfVec::try_from(vec![part(COUNTRY_NAME, printable("C", self.country.as_str())?)])?];
         let texts = [
-            (ORGANIZATION_NAME, "O", Some(&self.organization)),
+            (ORGANIZATION_NAME, "O", self.organization.as_ref()),
             (ORGANIZATIONAL_UNIT_NAME, "OU", self.unit.as_ref()),
             (COMMON_NAME, "CN", Some(&self.common_name)),
         ];
