@@ -21,18 +21,17 @@ use super::inspect::inspect;
 use super::log;
 use super::notify;
 use super::open::{OpenKeys, open_keys};
-use super::open_custody::OpenCustody;
+use super::open_custody::{CustodyAtWork, OpenCustody};
 use super::open_ledger::{OpenLedger, Recorded, open_ledger};
 use super::reload::Reload;
 use crate::config::{Config, ConfigError, Seen};
-use crate::custody::office::OfficeTask;
 use crate::custody::revocation::Revoker;
 use crate::domain::{Clock, SystemClock};
 use crate::service::access::DayCounts;
 use crate::service::admin::AdminSocket;
 use crate::service::auditor::Auditing;
 use crate::service::custody::Custodian;
-use crate::service::monitoring::{Monitoring, Sources, Traces, Watched, WatchedLedger};
+use crate::service::monitoring::{Monitoring, Sources, Traces, Watched, WatchedCustody, WatchedLedger};
 use crate::service::tls::LiveTls;
 use crate::service::{self, Administration, Live, Parts};
 use crate::sign::{ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer, UploadKey};
@@ -100,14 +99,15 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         };
         // Before a token is opened: what is wrong with it must cost no login, however often the service is started again.
         let counts = DayCounts::read(config.state_dir.join("day-counts.json"))?;
-        let Assembled { mut parts, recorded, office } = assemble(&config, file).await?;
+        let Assembled { mut parts, recorded, custody } = assemble(&config, file).await?;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let socket = &config.admin_socket;
         let admin =
             AdminSocket::bind(socket).with_context(|| format!("cannot listen on the admin socket {}", socket.display()))?;
         let ending = Arc::new(AtomicBool::new(false));
         let ledger = recorded.as_ref().map(|recorded| recorded.watched.clone());
-        let watched = monitoring.map(|monitoring| watch(monitoring, &parts, ledger, &ending)).transpose()?;
+        let officers = custody.as_ref().map(|custody| custody.watched.clone());
+        let watched = monitoring.map(|monitoring| watch(monitoring, &parts, (ledger, officers), &ending)).transpose()?;
         parts.admin.socket = Some(admin);
         // Before the address is told: whoever reads it may send a signal at once.
         let (shutdown, at_once) = signals()?;
@@ -143,8 +143,8 @@ pub(crate) fn serve(boot: &Boot, config: Config, file: &Path, listen: SocketAddr
         reloading.abort();
         foreseeing.abort();
         counting.end();
-        if let Some(office) = office {
-            office.end().await;
+        if let Some(custody) = custody {
+            custody.end().await;
         }
         if let Some(recorded) = recorded {
             recorded.end().await;
@@ -174,7 +174,7 @@ async fn reload_at_each(mut hangup: Signal, config: Config, file: PathBuf, live:
 struct Assembled {
     parts: Parts,
     recorded: Option<Recorded>,
-    office: Option<OfficeTask>,
+    custody: Option<CustodyAtWork>,
 }
 
 /// Opens the tokens and puts the service together.
@@ -190,16 +190,16 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<Assembled> {
     let OpenKeys { keyring, audit, upload, tokens } = open_keys(config, file, clock.as_ref())?;
     let OpenLedger { ledger, recorded, auditing } = open_ledger(config, &clock, audit).await?;
     let custody = auditing.as_ref().map(|auditing| open_custody(auditing, upload));
-    let (custodian, office) = match (custody, &config.custody) {
+    let keyring = Arc::new(LiveKeyring::new(keyring));
+    let (custodian, custody) = match (custody, &config.custody) {
         (Some(custody), Some(settings)) => {
-            let (custodian, task) = custody.with_office(settings, &tokens, &keyring).await;
-            (Some(Arc::new(custodian)), Some(task))
+            let (custodian, at_work) = custody.with_office(settings, &tokens, &keyring).await;
+            (Some(Arc::new(custodian)), Some(at_work))
         }
         (Some(custody), None) => (Some(Arc::new(custody.custodian)), None),
         (None, Some(_)) => anyhow::bail!("[custody] keeps its register in the ledger, and ledger.store is none_at_own_risk"),
         (None, None) => (None, None),
     };
-    let keyring = Arc::new(LiveKeyring::new(keyring));
     let mut signer = Signer::new(keyring, Arc::clone(&clock), config.uvci_maker.clone(), config.signer)
         .context("cannot start the encoding threads")?;
     if let Some(ledger) = ledger {
@@ -209,7 +209,7 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<Assembled> {
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
     let admin = Administration { socket: None, tokens, clock_guard: Some(guard), auditing, custodian };
     let parts = Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin };
-    Ok(Assembled { parts, recorded, office })
+    Ok(Assembled { parts, recorded, custody })
 }
 
 /// What officers revoke by.
@@ -234,7 +234,7 @@ fn check_files(config: &Config, file: &Path) -> Result<(), ConfigError> {
 fn watch(
     monitoring: Monitoring,
     parts: &Parts,
-    ledger: Option<WatchedLedger>,
+    (ledger, custody): (Option<WatchedLedger>, Option<WatchedCustody>),
     ending: &Arc<AtomicBool>,
 ) -> anyhow::Result<Watched> {
     let sources = Sources {
@@ -243,7 +243,7 @@ fn watch(
         tokens: parts.admin.tokens.clone(),
         tls: parts.tls.clone(),
         ledger,
-        custody: None,
+        custody,
         ending: Arc::clone(ending),
     };
     let mut out = std::io::stdout().lock();

@@ -256,7 +256,7 @@ impl Replica {
         let live = Arc::new(LiveKeyring::default());
         let posts = BTreeMap::from([(label("hsm-a"), post)]);
         let fixed = if keys == 0 { vec![Arc::new(fixed)] } else { Vec::new() };
-        let duty_settings = Settings { readings: seen, posts, fixed, lead };
+        let duty_settings = Settings { standings: seen, posts, fixed, lead };
         let duty = Duty::new(duty_settings, Arc::clone(&live), Arc::clone(&clock) as Arc<dyn Clock>);
         let view = duty.view();
         let uvci_maker = UvciMaker::new(&[3; 32]).unwrap();

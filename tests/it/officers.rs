@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use sceau::custody::import::KnownKids;
-use sceau::custody::office::{Done, Errand, Hands, HandsFuture, NotDone, OfficeParts, Task};
+use sceau::custody::office::{Hands, HandsFuture, NotDone, OfficeParts};
 use sceau::custody::revocation::Revoker;
 use sceau::domain::officers::{
     ChainHead, Change, Decision, GeneratedKey, Generation, KeyKind, Label, Officer, OfficerKey, Proposal, ProposalId,
     ProposalText, Roster, SignedText, Subject, VerdictText,
 };
 use sceau::domain::time::FixedClock;
-use sceau::domain::{CertificateTypes, Digest, NumericDate, Octets, PublicKey};
+use sceau::domain::{CertificateTypes, NumericDate, Octets, PublicKey};
 use sceau::ledger::store::Store;
+use sceau::token::{Managed, Management, Task};
 
 use crate::support::signing_time;
 
@@ -103,14 +104,14 @@ impl Hands for Keys {
         token.as_str() == "hsm-a"
     }
 
-    fn manage(&self, _token: &Label, errand: Errand) -> HandsFuture {
+    fn manage(&self, _token: &Label, errand: Management) -> HandsFuture {
         if self.hangs.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
         }
         let request = b"request".to_vec();
         let proposal = Proposal::read(errand.consent.proposal).unwrap();
         let done = match (errand.task, proposal.change()) {
-            (Task::Request, _) => Ok(Done::Requested { request }),
+            (Task::Request, _) => Ok(Managed::Requested { request }),
             (Task::Execute, Change::Generate(_)) => {
                 let mut made = self.made.lock().unwrap();
                 let key = made.entry(proposal.id()).or_insert_with(|| {
@@ -119,14 +120,10 @@ impl Hands for Keys {
                     let point = key.public_key().as_ref().try_into().unwrap();
                     GeneratedKey::of(&PublicKey::P256 { point }).unwrap()
                 });
-                Ok(Done::Generated { key: key.clone(), request })
+                Ok(Managed::Generated { key: key.clone(), request })
             }
             _ => Err(NotDone { reason: "it makes keys alone".to_owned(), may_retry: false }),
         };
         Box::pin(std::future::ready(done))
-    }
-
-    fn specimen(&self, _certificate: &[u8], _iat: NumericDate) -> Option<Digest> {
-        None
     }
 }

@@ -48,7 +48,7 @@ const STOP_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Settings {
     /// The register, as often as it is read.
-    pub readings: watch::Receiver<Standing>,
+    pub standings: watch::Receiver<Standing>,
     /// The tokens that take keys, by their names in the configuration.
     pub posts: BTreeMap<Label, Post>,
     /// The keys of the configuration, which sign whatever the register says, unless it has them.
@@ -94,7 +94,7 @@ impl Duty {
     /// Puts the keys of the configuration in force; those of the register follow when it runs.
     #[must_use]
     pub fn new(settings: Settings, live: Arc<LiveKeyring>, clock: Arc<dyn Clock>) -> Self {
-        let view = DutyView::new(settings.readings.clone(), settings.lead);
+        let view = DutyView::new(settings.standings.clone(), settings.lead);
         let (candidates, stops, work) = (BTreeMap::new(), BTreeMap::new(), FuturesUnordered::new());
         let mut duty = Self { settings, live, clock, lease: Arc::default(), view, candidates, stops, in_force: None, work };
         duty.look();
@@ -117,7 +117,7 @@ impl Duty {
         loop {
             tokio::select! {
                 // Where nobody reads any more the lease ends by itself.
-                changed = self.settings.readings.changed(), if is_read => is_read = changed.is_ok(),
+                changed = self.settings.standings.changed(), if is_read => is_read = changed.is_ok(),
                 Some(answer) = self.work.next(), if !self.work.is_empty() => self.take(answer),
                 _ = ticks.tick() => {}
             }
@@ -127,7 +127,7 @@ impl Duty {
 
     /// Brings everything up to date. The lease is held last: it vouches for the keyring that is in force then.
     fn look(&mut self) {
-        let standing = self.settings.readings.borrow_and_update().clone();
+        let standing = self.settings.standings.borrow_and_update().clone();
         let now = self.clock.now();
         self.choose(&standing.register, now);
         self.put_in_force(&standing);

@@ -13,7 +13,7 @@ use crate::domain::officers::Label;
 /// The register as it was read last, and which keys are not where they should be.
 #[derive(Clone, Debug)]
 pub struct DutyView {
-    readings: watch::Receiver<Standing>,
+    standings: watch::Receiver<Standing>,
     absent: Arc<ArcSwap<Vec<Absent>>>,
     lead: Duration,
 }
@@ -30,14 +30,14 @@ pub struct Absent {
 }
 
 impl DutyView {
-    pub(super) fn new(readings: watch::Receiver<Standing>, lead: Duration) -> Self {
-        Self { readings, absent: Arc::default(), lead }
+    pub(super) fn new(standings: watch::Receiver<Standing>, lead: Duration) -> Self {
+        Self { standings, absent: Arc::default(), lead }
     }
 
     /// The register as it was read last.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        self.readings.borrow().clone()
+        self.standings.borrow().clone()
     }
 
     /// How old it may become before its keys sign no more.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::Office;
 use super::error::OfficeError;
-use super::hands::{Done, Errand, Task};
 use crate::custody::publish;
 use crate::custody::register::{End, InForce, Key, Misfit, Register};
 use crate::custody::revocation::Remade;
 use crate::domain::officers::{Change, KeyName, Label, Outcome, ProposalId};
 use crate::domain::{CertificateType, CertificateTypes, Dsc, Kid, NumericDate, SignatureCheck};
 use crate::encode::cms::SignedMessage;
+use crate::encode::specimen::Specimen as ToSign;
+use crate::token::{Managed, Management, Task};
 
 /// What came of the specimens.
 #[derive(Clone, Debug)]
@@ -58,13 +59,12 @@ impl Office {
     async fn specimen(&self, register: &Arc<Register>, key: &InForce<'_>, iat: NumericDate) -> Result<(), String> {
         let is_its_own = |change: &Change| matches!(change, Change::Certify(certified) if certified.label == *key.label);
         let consent = register.carried_out(is_its_own).ok_or("nothing in the chain certifies it")?;
-        let errand = Errand { history: register.roster_history().clone(), consent, task: Task::Specimen { iat } };
-        let digest = self.hands.specimen(key.dsc.der(), iat).ok_or("there is no specimen for its certificate")?;
-        let Done::Specimen { signature } = self.ask(key.token, errand).await.map_err(|error| error.reason)? else {
+        let order = Management { history: register.roster_history().clone(), consent, task: Task::Specimen { iat } };
+        let Managed::Specimen { signature } = self.ask(key.token, order).await.map_err(|error| error.reason)? else {
             return Err("the token says that it did something else".to_owned());
         };
         let check = SignatureCheck::new(key.dsc.public_key()).map_err(|error| error.to_string())?;
-        let verifies = check.accepts(&digest, signature.as_bytes());
+        let verifies = check.accepts(&ToSign::of(key.dsc, iat).digest(), signature.as_bytes());
         if verifies { Ok(()) } else { Err("the signature is not its certificate's: the key must not sign".to_owned()) }
     }
 
@@ -79,9 +79,9 @@ impl Office {
         let is_its_own = |change: &Change| matches!(change, Change::Generate(generation) if generation.label == *label);
         let refuse = |reason: String| OfficeError::Token { token: token.clone(), reason };
         let consent = register.carried_out(is_its_own).ok_or_else(|| refuse("nothing in the chain generates it".to_owned()))?;
-        let errand = Errand { history: register.roster_history().clone(), consent, task: Task::Request };
-        match self.ask(token, errand).await {
-            Ok(Done::Requested { request }) => Ok(request),
+        let order = Management { history: register.roster_history().clone(), consent, task: Task::Request };
+        match self.ask(token, order).await {
+            Ok(Managed::Requested { request }) => Ok(request),
             Ok(_) => Err(refuse("it says that it did something else".to_owned())),
             Err(error) => Err(refuse(error.reason)),
         }

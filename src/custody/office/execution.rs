@@ -7,13 +7,14 @@ use tokio::time::{sleep, timeout};
 
 use super::checks::names;
 use super::error::OfficeError;
-use super::hands::{Done, Errand, NotDone, Task};
+use super::hands::NotDone;
 use super::{HANDS, Office};
 use crate::custody::register::{Effect, End, Filed, Misfit, Register};
 use crate::custody::revocation::Revoked;
 use crate::domain::officers::{Approved, Change, Event, KeyName, Label, Outcome, ProposalId, Words};
 use crate::ledger::record::{Body, Head};
 use crate::ledger::store::{Append, StoreError, Taken, Wanted};
+use crate::token::{Managed, Management, Task};
 
 /// How long a token may take: an RSA key of 3072 bits takes some HSMs half a minute.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(120);
@@ -185,14 +186,15 @@ impl Office {
     ) -> Result<Came, OfficeError> {
         let consent = register.proposal(approved.proposal().id()).map(Filed::consent);
         let consent = consent.ok_or(OfficeError::Ending)?;
-        let errand = Errand { history: register.roster_history().clone(), consent, task: Task::Execute };
-        Ok(match (self.ask(token, errand).await, approved.change()) {
-            (Ok(Done::Generated { key, request }), Change::Generate(_)) => {
+        let order =
+            Management { history: register.roster_history().clone(), consent, task: task_of(register, approved.change()) };
+        Ok(match (self.ask(token, order).await, approved.change()) {
+            (Ok(Managed::Generated { key, request }), Change::Generate(_)) => {
                 Came::to(Outcome::Generated(key), Carried { request: Some(request), ..carried })
             }
-            (Ok(Done::Destroyed), Change::Destroy(_))
-            | (Ok(Done::PinChanged), Change::ChangePin { .. })
-            | (Ok(Done::Initialised), Change::InitialiseToken { .. }) => Came::to(Outcome::Done, carried),
+            (Ok(Managed::Destroyed), Change::Destroy(_))
+            | (Ok(Managed::PinChanged), Change::ChangePin { .. })
+            | (Ok(Managed::Initialised), Change::InitialiseToken { .. }) => Came::to(Outcome::Done, carried),
             (Ok(_), _) => Came::ToNothing(format!("the token {token} says that it did something else")),
             (Err(NotDone { reason, may_retry: true }), _) => Came::ToNothing(format!("the token {token}: {reason}")),
             (Err(NotDone { reason, may_retry: false }), _) => failed(&reason),
@@ -200,12 +202,12 @@ impl Office {
     }
 
     /// Has a token do something, in time.
-    pub(super) async fn ask(&self, token: &Label, errand: Errand) -> Result<Done, NotDone> {
+    pub(super) async fn ask(&self, token: &Label, order: Management) -> Result<Managed, NotDone> {
         let later = |reason: String| NotDone { reason, may_retry: true };
         if !self.hands.has(token) {
             return Err(later("it is not in this replica's configuration; ask one that has it".to_owned()));
         }
-        let answer = timeout(TOKEN_PATIENCE, self.hands.manage(token, errand)).await;
+        let answer = timeout(TOKEN_PATIENCE, self.hands.manage(token, order)).await;
         answer.unwrap_or_else(|_| Err(later(format!("it did not answer in {} s", TOKEN_PATIENCE.as_secs()))))
     }
 
@@ -247,6 +249,14 @@ impl Office {
         let done = if has_failed { None } else { Some(carried) };
         Ok(Decided { register: committed.register, head: committed.head, id, done, pending_because: None })
     }
+}
+
+/// What a token is to do: where a text names a key by its kid, the worker is shown the certificate with it.
+fn task_of(register: &Register, change: &Change) -> Task {
+    let Change::Destroy(KeyName::Kid(kid)) = change else { return Task::Execute };
+    let label = register.key_of(*kid).map(|key| key.label());
+    let is_its_own = |change: &Change| matches!(change, Change::Certify(certified) if Some(&certified.label) == label);
+    register.carried_out(is_its_own).map_or(Task::Execute, |certification| Task::ExecuteOn { certification })
 }
 
 /// The token that has to do a change; none where nobody has to.

@@ -4,61 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::domain::officers::{Consent, GeneratedKey, Label, RosterHistory};
-use crate::domain::{NumericDate, Signature};
-
-/// What a token is to do, with everything that lets it judge whether it may.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Errand {
-    /// How the officers became the officers.
-    pub history: RosterHistory,
-    /// The proposal and its approvals.
-    pub consent: Consent,
-    /// What is wanted of it.
-    pub task: Task,
-}
-
-/// What is wanted of a consent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// That it is done, once.
-    Execute,
-    /// Of one to generate: the request to the CSCA again.
-    Request,
-    /// Of one to certify: the one specimen, signed as of an instant.
-    Specimen {
-        /// The specimen's `iat`.
-        iat: NumericDate,
-    },
-}
-
-/// What a token did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// It made a key, and signed the request for it.
-    Generated {
-        /// The public half.
-        key: GeneratedKey,
-        /// PKCS#10 in DER.
-        request: Vec<u8>,
-    },
-    /// It signed the request again: PKCS#10 in DER.
-    Requested {
-        /// The request.
-        request: Vec<u8>,
-    },
-    /// It signed the specimen.
-    Specimen {
-        /// The signature.
-        signature: Signature,
-    },
-    /// It forgot a key.
-    Destroyed,
-    /// It has another PIN.
-    PinChanged,
-    /// It is a token now.
-    Initialised,
-}
+use crate::domain::officers::Label;
+use crate::token::{Disposition, Managed, Management, TokenError};
 
 /// Why a token did nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,8 +17,14 @@ pub struct NotDone {
     pub may_retry: bool,
 }
 
+impl From<TokenError> for NotDone {
+    fn from(error: TokenError) -> Self {
+        Self { reason: error.to_string(), may_retry: error.disposition() != Disposition::StopKey }
+    }
+}
+
 /// A token's answer to come.
-pub type HandsFuture = Pin<Box<dyn Future<Output = Result<Done, NotDone>> + Send>>;
+pub type HandsFuture = Pin<Box<dyn Future<Output = Result<Managed, NotDone>> + Send>>;
 
 /// The tokens of this replica.
 pub trait Hands: Send + Sync + fmt::Debug {
@@ -79,8 +32,5 @@ pub trait Hands: Send + Sync + fmt::Debug {
     fn has(&self, token: &Label) -> bool;
 
     /// Has a token do something. It goes on where the future is dropped, and does a consent once, however often it is asked.
-    fn manage(&self, token: &Label, errand: Errand) -> HandsFuture;
-
-    /// The digest that a specimen's signature is over, for a certificate in DER.
-    fn specimen(&self, certificate: &[u8], iat: NumericDate) -> Option<crate::domain::Digest>;
+    fn manage(&self, token: &Label, order: Management) -> HandsFuture;
 }

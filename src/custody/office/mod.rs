@@ -39,7 +39,7 @@ pub use canary::{Canary, Specimen};
 pub use checks::Against;
 pub use error::OfficeError;
 pub use execution::{Carried, Decided};
-pub use hands::{Done, Errand, Hands, HandsFuture, NotDone, Task};
+pub use hands::{Hands, HandsFuture, NotDone};
 pub use reader::Unreadable;
 pub use standing::{Stale, Standing};
 

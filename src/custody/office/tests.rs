@@ -19,8 +19,10 @@ use crate::domain::officers::{
     Activation, Certification, Consent, GeneratedKey, Generation, KeyKind, KeyName, Label, Outcome, ProposalText, Subject,
     VerdictText,
 };
-use crate::domain::{CertificateTypes, ClockStopped, Digest, Kid, Octets, PublicKey, Signature};
+use crate::domain::{CertificateTypes, ClockStopped, Dsc, Kid, Octets, PublicKey, Signature};
+use crate::encode::specimen::Specimen;
 use crate::ledger::store::sqlite::SqliteStore;
+use crate::token::{Managed, Management, Task};
 
 const DAY: i64 = 86_400;
 /// Long enough that no test machine is slower, where nothing is about it.
@@ -51,7 +53,7 @@ impl Clock for SetClock {
 struct Tokens {
     keys: Lock<BTreeMap<Label, EcdsaKeyPair>>,
     /// What it did, by proposal.
-    done: Lock<BTreeMap<ProposalId, Result<Done, NotDone>>>,
+    done: Lock<BTreeMap<ProposalId, Result<Managed, NotDone>>>,
     /// What it was asked to do, and did.
     executed: AtomicU32,
     /// It does not answer for now.
@@ -69,13 +71,13 @@ impl Tokens {
         self.executed.load(Ordering::SeqCst)
     }
 
-    fn execute(&self, consent: &Consent) -> Result<Done, NotDone> {
+    fn execute(&self, consent: &Consent) -> Result<Managed, NotDone> {
         let proposal = Proposal::read(consent.proposal.clone()).unwrap();
         let mut done = self.done.lock().unwrap();
         done.entry(proposal.id()).or_insert_with(|| self.execute_once(proposal.change().clone())).clone()
     }
 
-    fn execute_once(&self, change: Change) -> Result<Done, NotDone> {
+    fn execute_once(&self, change: Change) -> Result<Managed, NotDone> {
         self.executed.fetch_add(1, Ordering::SeqCst);
         let mut keys = self.keys.lock().unwrap();
         match change {
@@ -86,29 +88,29 @@ impl Tokens {
                 let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
                 let generated = GeneratedKey::of(&public(&key)).unwrap();
                 keys.insert(generation.label, key);
-                Ok(Done::Generated { key: generated, request: b"request".to_vec() })
+                Ok(Managed::Generated { key: generated, request: b"request".to_vec() })
             }
-            Change::Destroy(_) => Ok(Done::Destroyed),
-            Change::ChangePin { .. } => Ok(Done::PinChanged),
-            Change::InitialiseToken { .. } => Ok(Done::Initialised),
+            Change::Destroy(_) => Ok(Managed::Destroyed),
+            Change::ChangePin { .. } => Ok(Managed::PinChanged),
+            Change::InitialiseToken { .. } => Ok(Managed::Initialised),
             other => panic!("{other:?} is no token's"),
         }
     }
 
-    fn answer(&self, errand: &Errand) -> Result<Done, NotDone> {
+    fn answer(&self, errand: &Management) -> Result<Managed, NotDone> {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(NotDone { reason: "it does not answer".to_owned(), may_retry: true });
         }
-        match errand.task {
-            Task::Execute => self.execute(&errand.consent),
-            Task::Request => Ok(Done::Requested { request: b"request".to_vec() }),
+        match &errand.task {
+            Task::Execute | Task::ExecuteOn { .. } => self.execute(&errand.consent),
+            Task::Request => Ok(Managed::Requested { request: b"request".to_vec() }),
             Task::Specimen { iat } => {
                 let proposal = Proposal::read(errand.consent.proposal.clone()).unwrap();
                 let Change::Certify(certified) = proposal.change() else { panic!("a specimen is of a certificate") };
-                let digest = self.specimen(&certified.certificate, iat).unwrap();
+                let digest = Specimen::of(&Dsc::from_der(&certified.certificate).unwrap(), *iat).digest();
                 let digest = aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256).unwrap();
                 let signature = self.keys.lock().unwrap()[&certified.label].sign_digest(&digest).unwrap();
-                Ok(Done::Specimen { signature: Signature::new(signature.as_ref().to_vec()) })
+                Ok(Managed::Specimen { signature: Signature::new(signature.as_ref().to_vec()) })
             }
         }
     }
@@ -123,15 +125,11 @@ impl Hands for Tokens {
         token.as_str() == "hsm-a"
     }
 
-    fn manage(&self, _token: &Label, errand: Errand) -> HandsFuture {
+    fn manage(&self, _token: &Label, errand: Management) -> HandsFuture {
         if self.hangs.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
         }
         Box::pin(std::future::ready(self.answer(&errand)))
-    }
-
-    fn specimen(&self, certificate: &[u8], iat: NumericDate) -> Option<Digest> {
-        Some(Digest::of_parts(&[b"specimen", certificate, &iat.seconds().to_be_bytes()]))
     }
 }
 
@@ -248,8 +246,8 @@ impl Bench {
         let now = self.clock.now();
         let kid = self.register().await.key(&label(name)).unwrap().kid().unwrap();
         self.carry_out(Change::Publish { kid, at: now }).await;
-        self.carry_out(activate(kid, now.plus_seconds(60))).await;
-        self.clock.pass(60);
+        self.carry_out(activate(kid, now.plus_seconds(61))).await;
+        self.clock.pass(61);
         kid
     }
 

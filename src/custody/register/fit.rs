@@ -14,7 +14,9 @@ impl Register {
     /// # Errors
     /// [`Contradiction`] says why it cannot be.
     pub fn check(&self, change: &Change, now: NumericDate, lead_seconds: u32) -> Result<Effect, Contradiction> {
-        let earliest = now.plus_seconds(lead_seconds.into());
+        // `now` was cut to a whole second: what is a lead after it may be less than a lead away.
+        let cut = i64::from(lead_seconds > 0);
+        let earliest = now.plus_seconds(i64::from(lead_seconds) + cut);
         match change {
             Change::Generate(generation) => self.check_generate(generation),
             Change::Certify(certification) => self.check_certify(certification, now).map(|(key, dsc)| Effect::certify(key, &dsc)),

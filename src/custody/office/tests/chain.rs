@@ -1,6 +1,7 @@
 //! The chain in its store: what is there is read, and what was bent is not gone on with.
 
 use super::*;
+use crate::domain::Digest;
 
 use crate::domain::{Algorithm, Dsc};
 use crate::ledger::archive::{AuditCertificate, Expectations, Export, Report, TrustedAuditors, verify};

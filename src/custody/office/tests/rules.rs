@@ -17,15 +17,15 @@ async fn a_key_goes_through_its_life_by_two_officers() {
     let now = bench.clock.now();
     bench.carry_out(Change::Publish { kid, at: now }).await;
     assert_refused(bench.propose("ada", activate(kid, now.plus_seconds(59))).await, "is too soon");
-    bench.carry_out(activate(kid, now.plus_seconds(60))).await;
-    let canary = bench.office.canary(now.plus_seconds(60)).await.unwrap();
+    bench.carry_out(activate(kid, now.plus_seconds(61))).await;
+    let canary = bench.office.canary(now.plus_seconds(61)).await.unwrap();
     assert_eq!(canary.specimens.iter().map(|specimen| (specimen.kid, specimen.fault.clone())).collect::<Vec<_>>(), [(kid, None)]);
     assert_eq!(canary.uncovered, []);
     assert_eq!(bench.office.canary(now).await.unwrap().uncovered.len(), 3);
-    bench.clock.pass(60);
+    bench.clock.pass(61);
     assert_eq!(bench.state("dsc-0").await, Some(State::Active));
-    bench.carry_out(Change::Retire { kid, at: bench.clock.now().plus_seconds(60) }).await;
-    bench.clock.pass(60);
+    bench.carry_out(Change::Retire { kid, at: bench.clock.now().plus_seconds(61) }).await;
+    bench.clock.pass(61);
     bench.carry_out(Change::Destroy(KeyName::Kid(kid))).await;
     assert_eq!((bench.state("dsc-0").await, bench.tokens.executed()), (Some(State::Destroyed), 2));
 }
@@ -117,9 +117,9 @@ async fn what_was_said_once_counts_once() {
 async fn of_two_proposals_that_contradict_each_other_the_first_that_is_approved_wins() {
     let bench = Bench::new().await;
     let kid = bench.active("dsc-0").await;
-    let soon = bench.clock.now().plus_seconds(60);
+    let soon = bench.clock.now().plus_seconds(61);
     let early = bench.propose("ada", Change::Retire { kid, at: soon }).await.unwrap();
-    let late = bench.propose("hedy", Change::Retire { kid, at: soon.plus_seconds(60) }).await.unwrap();
+    let late = bench.propose("hedy", Change::Retire { kid, at: soon.plus_seconds(61) }).await.unwrap();
     bench.approve("grace", early).await.unwrap();
     assert_refused(bench.approve("grace", late).await, "signs until");
     let (first, second) = (bench.propose("ada", generate("dsc-1")).await, bench.propose("hedy", generate("dsc-1")).await);
@@ -220,7 +220,7 @@ async fn a_certificate_is_checked_before_it_is_proposed() {
     let foreign = Change::Certify(Certification { label: label("dsc-0"), certificate });
     assert_refused(try_with(&foreign, vec![csca.clone()], None).await, "the certificate is not taken: ");
     let Change::Certify(Certification { certificate, .. }) = &good else { panic!("it is one") };
-    let dsc = crate::domain::Dsc::from_der(certificate).unwrap();
+    let dsc = Dsc::from_der(certificate).unwrap();
     let listing = crate::custody::trust_list::Listing { dsc: &dsc, since: MIDNIGHT, upload: None };
     let list = crate::custody::trust_list::write(&[listing]).unwrap();
     assert_refused(try_with(&good, vec![csca.clone()], Some(list)).await, "the trust list");
