@@ -49,4 +49,16 @@ impl TlsArgs {
         });
         Connection { endpoints, tls }
     }
+
+    /// As they were typed, for a command that is to be copied.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let options = [
+            ("--ca", path(&self.ca)),
+            ("--certificate", path(&self.certificate)),
+            ("--key", path(&self.key)),
+            ("--server-name", self.server_name.clone()),
+        ];
+        options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten().collect()
+    }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::dsc::NoCalendar;
 use super::token::WrongSignatures;
+use super::two_officers::Misuse;
 use crate::config::{ConfigError, NoDsc, UnknownToken};
 use crate::custody::ceremony::InvalidPlan;
 use crate::domain::DscError;
@@ -42,6 +43,8 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Disposition::StopKey | Disposition::LatchPin => CONFIG,
             _ => UNAVAILABLE,
         })
+    } else if cause.is::<Misuse>() {
+        Some(USAGE)
     } else if let Some(error) = cause.downcast_ref::<AdminError>() {
         Some(match error {
             AdminError::Forbidden { .. } => NO_INPUT,

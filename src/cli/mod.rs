@@ -1,5 +1,6 @@
 //! The command line: one file, or folder, a subcommand.
 
+mod approvals;
 mod audit;
 mod ceremony;
 mod clock;
@@ -23,11 +24,13 @@ mod officer;
 mod open;
 mod open_custody;
 mod open_ledger;
+mod page;
 mod place;
 mod qr;
 mod question;
 mod reload;
 mod revoke;
+mod roster;
 mod rules;
 mod sample;
 mod serve;
@@ -35,6 +38,7 @@ mod sign;
 mod stores;
 mod token;
 mod token_worker;
+mod two_officers;
 mod verify;
 
 use std::io::Write;
@@ -85,6 +89,11 @@ enum Command {
     Dsc(dsc::DscArgs),
     Officer(officer::OfficerArgs),
     Ceremony(ceremony::CeremonyArgs),
+    Approvals(approvals::ApprovalsArgs),
+    Approve(approvals::ApproveArgs),
+    Reject(approvals::RejectArgs),
+    Execute(approvals::ExecuteArgs),
+    Roster(roster::RosterArgs),
     Revoke(revoke::RevokeArgs),
     Clock(clock::ClockArgs),
     Completions(completions::CompletionsArgs),
@@ -122,6 +131,11 @@ pub fn main() -> ExitCode {
         Command::Dsc(args) => dsc::run(args),
         Command::Officer(args) => officer::run(args),
         Command::Ceremony(args) => ceremony::run(args),
+        Command::Approvals(args) => approvals::list(args),
+        Command::Approve(args) => approvals::approve(args),
+        Command::Reject(args) => approvals::reject(args),
+        Command::Execute(args) => approvals::execute(args),
+        Command::Roster(args) => roster::run(args),
         Command::Revoke(args) => revoke::run(args),
         Command::Clock(args) => clock::run(args),
         Command::Completions(args) => completions::run(args, &command()),

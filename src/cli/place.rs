@@ -37,6 +37,13 @@ impl PlaceArgs {
             (None, endpoint) => Place::Elsewhere(self.tls.to(endpoint.iter().cloned().collect())),
         })
     }
+
+    /// As it was typed, for a command that is to be copied.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let config = self.config.iter().flat_map(|file| ["--config".to_owned(), file.display().to_string()]);
+        let endpoint = self.endpoint.iter().flat_map(|url| ["--endpoint".to_owned(), url.clone()]);
+        config.chain(endpoint).chain(self.tls.words()).collect()
+    }
 }
 
 impl Place<'_> {

@@ -13,6 +13,7 @@ mod config;
 mod contract;
 mod custody;
 mod custody_worker;
+mod desk;
 mod dsc_plan;
 mod duty;
 mod failover;

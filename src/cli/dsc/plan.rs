@@ -12,6 +12,7 @@ use jiff::civil::Date;
 
 use crate::cli::exit::SOME_REFUSED;
 use crate::cli::open::read_certificate;
+use crate::cli::two_officers::parse_types;
 use crate::config::Config;
 use crate::custody::plan::{Existing, Policy, Series, Stage, plan};
 use crate::domain::{CertificateType, CertificateTypes, Clock, SystemClock};
@@ -78,15 +79,6 @@ pub(super) struct PlanArgs {
     /// Print one JSON document instead
     #[arg(long)]
     json: bool,
-}
-
-fn parse_types(text: &str) -> Result<CertificateTypes, String> {
-    const RIGHT: &str = "any, or some of v, t and r with commas between";
-    if text == "any" {
-        return Ok(CertificateTypes::ANY);
-    }
-    let kind = |key: &str| CertificateType::ALL.into_iter().find(|kind| kind.key() == key).ok_or(RIGHT);
-    Ok(text.split(',').map(kind).collect::<Result<_, _>>()?)
 }
 
 fn parse_day(text: &str) -> Result<Date, String> {
@@ -171,20 +163,6 @@ impl PlanArgs {
             certify_days: self.certify_days,
             publish_days: self.publish_days,
             renew_days: self.renew_days,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn types_are_any_or_some_of_three() {
-        assert_eq!(parse_types("any"), Ok(CertificateTypes::ANY));
-        assert_eq!(parse_types("t,r").unwrap().to_string(), "test, recovery");
-        for text in ["", "x", "v,", "any,v"] {
-            assert!(parse_types(text).is_err(), "{text}");
         }
     }
 }

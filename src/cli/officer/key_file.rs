@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use zeroize::Zeroizing;
 
+use crate::cli::two_officers::misuse;
 use crate::domain::officers::OfficerKey;
 use crate::token::pin::check_mode;
 
@@ -16,9 +17,9 @@ pub(crate) fn read_key(path: &Path) -> anyhow::Result<OfficerKey> {
     let context = || format!("the officer's key {}", path.display());
     // Before its mode is asked for, which would hide why.
     std::fs::metadata(path).with_context(context)?;
-    check_mode(path).map_err(anyhow::Error::msg).with_context(context)?;
+    check_mode(path).map_err(misuse).with_context(context)?;
     let text = Zeroizing::new(std::fs::read_to_string(path).with_context(context)?);
-    OfficerKey::from_pem(&text).with_context(context)
+    OfficerKey::from_pem(&text).map_err(|error| misuse(error.to_string())).with_context(context)
 }
 
 /// Writes a key to a file that is not there yet; on disk when this returns.

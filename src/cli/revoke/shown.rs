@@ -34,6 +34,7 @@ impl<'o> Shown<'o> {
                 "plain_because": summary.plain_because,
                 "instance": summary.instance,
                 "seq": summary.seq,
+                "asked": summary.asked,
             });
             writeln!(self.out, "{line}")?;
         } else if summary.lists > 0 {

@@ -1,5 +1,6 @@
 //! `sceau token`: what an officer does about a token.
 
+mod change;
 mod probe;
 mod report;
 mod status;
@@ -21,6 +22,8 @@ enum TokenCommand {
     Probe(probe::ProbeArgs),
     Status(status::StatusArgs),
     Unlatch(unlatch::UnlatchArgs),
+    ChangePin(change::ChangePinArgs),
+    Initialise(change::InitialiseArgs),
 }
 
 pub(crate) use probe::WrongSignatures;
@@ -30,5 +33,7 @@ pub(crate) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
         TokenCommand::Probe(args) => probe::run(args),
         TokenCommand::Status(args) => status::run(args),
         TokenCommand::Unlatch(args) => unlatch::run(args),
+        TokenCommand::ChangePin(args) => change::change_pin(args),
+        TokenCommand::Initialise(args) => change::initialise(args),
     }
 }

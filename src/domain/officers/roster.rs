@@ -34,6 +34,13 @@ impl Roster {
         Ok(roster)
     }
 
+    /// The same officers under a number that somebody says they have: for whoever looks at what a service tells. What lets anything
+    /// happen is judged under a roster that [`super::RosterHistory`] leads to.
+    #[must_use]
+    pub fn as_told(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
+
     /// How many changes there were before it.
     #[must_use]
     pub const fn number(&self) -> u32 {

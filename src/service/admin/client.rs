@@ -68,7 +68,14 @@ impl AdminError {
     #[must_use]
     pub fn is_the_callers_fault(&self) -> bool {
         let Self::Call(status) = self else { return false };
-        matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::FailedPrecondition)
+        matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::FailedPrecondition | tonic::Code::NotFound)
+    }
+
+    /// Whether the service has no such call, or does without what the call is about.
+    #[must_use]
+    pub fn is_without_it(&self) -> bool {
+        let Self::Call(status) = self else { return false };
+        matches!(status.code(), tonic::Code::FailedPrecondition | tonic::Code::Unimplemented)
     }
 
     /// Whether the service does not let this caller ask that.
