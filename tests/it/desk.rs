@@ -12,12 +12,13 @@ use std::time::Duration;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use sceau::custody::development::{DevelopmentCsca, DscRequest};
 use sceau::custody::import::KnownKids;
-use sceau::custody::office::{Done, Errand, Hands, HandsFuture, NotDone, Office, OfficeParts, OfficeTask, Task};
+use sceau::custody::office::{Hands, HandsFuture, NotDone, Office, OfficeParts, OfficeTask};
 use sceau::custody::revocation::Revoker;
 use sceau::domain::officers::{Change, GeneratedKey, Label, Officer, OfficerKey, Proposal, Roster};
 use sceau::domain::time::FixedClock;
-use sceau::domain::{CertificateType, Digest, Dsc, NumericDate, PublicKey, Signature};
+use sceau::domain::{CertificateType, Digest, Dsc, PublicKey, Signature};
 use sceau::encode::csr;
+use sceau::encode::specimen::Specimen;
 use sceau::ledger::index::Records;
 use sceau::ledger::store::sqlite::SqliteStore;
 use sceau::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
@@ -26,6 +27,7 @@ use sceau::service::access::CallerSettings;
 use sceau::service::admin::AdminSocket;
 use sceau::service::custody::Custodian;
 use sceau::service::{Administration, Limits, Live, LiveSettings};
+use sceau::token::{Managed, Management, Task};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -51,10 +53,10 @@ fn sign(key: &EcdsaKeyPair, digest: &Digest) -> Signature {
 }
 
 impl Tokens {
-    fn answer(&self, errand: &Errand) -> Done {
-        let proposal = Proposal::read(errand.consent.proposal.clone()).unwrap();
+    fn answer(&self, order: &Management) -> Managed {
+        let proposal = Proposal::read(order.consent.proposal.clone()).unwrap();
         let mut keys = self.keys.lock().unwrap();
-        match (errand.task, proposal.change()) {
+        match (&order.task, proposal.change()) {
             (task @ (Task::Execute | Task::Request), Change::Generate(generation)) => {
                 let make = || EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
                 let key = keys.entry(generation.label.clone()).or_insert_with(make);
@@ -69,16 +71,16 @@ impl Tokens {
                 let signature = sign(key, &draft.digest());
                 let request = draft.finish(&signature).unwrap().to_der().unwrap();
                 if matches!(task, Task::Request) {
-                    return Done::Requested { request };
+                    return Managed::Requested { request };
                 }
-                Done::Generated { key: GeneratedKey::of(&public(key)).unwrap(), request }
+                Managed::Generated { key: GeneratedKey::of(&public(key)).unwrap(), request }
             }
             (Task::Specimen { iat }, Change::Certify(certified)) => {
-                let digest = self.specimen(&certified.certificate, iat).unwrap();
-                Done::Specimen { signature: sign(&keys[&certified.label], &digest) }
+                let digest = Specimen::of(&Dsc::from_der(&certified.certificate).unwrap(), *iat).digest();
+                Managed::Specimen { signature: sign(&keys[&certified.label], &digest) }
             }
-            (_, Change::Destroy(_)) => Done::Destroyed,
-            (_, Change::ChangePin { .. }) => Done::PinChanged,
+            (_, Change::Destroy(_)) => Managed::Destroyed,
+            (_, Change::ChangePin { .. }) => Managed::PinChanged,
             (_, other) => panic!("{other:?} is no token's"),
         }
     }
@@ -89,18 +91,11 @@ impl Hands for Tokens {
         token.as_str() == "hsm-a"
     }
 
-    fn manage(&self, _token: &Label, errand: Errand) -> HandsFuture {
+    fn manage(&self, _token: &Label, order: Management) -> HandsFuture {
         let is_down = self.is_down.load(Ordering::SeqCst);
-        let answer = if is_down {
-            Err(NotDone { reason: "it does not answer".into(), may_retry: true })
-        } else {
-            Ok(self.answer(&errand))
-        };
+        let answer =
+            if is_down { Err(NotDone { reason: "it does not answer".into(), may_retry: true }) } else { Ok(self.answer(&order)) };
         Box::pin(std::future::ready(answer))
-    }
-
-    fn specimen(&self, certificate: &[u8], iat: NumericDate) -> Option<Digest> {
-        Some(Digest::of_parts(&[b"specimen", certificate, &iat.seconds().to_be_bytes()]))
     }
 }
 

@@ -202,7 +202,7 @@ out = sys.stdout.buffer
 def frame(kind, body):
     out.write(struct.pack(">IB", len(body) + 1, kind) + body); out.flush()
 sessions = 0 if mode == "no-sessions" else 64
-frame(16, struct.pack(">HHBH", 5, sessions, 0, len(keys)) + b"".join(keys))
+frame(16, struct.pack(">HHBH", 6, sessions, 0, len(keys)) + b"".join(keys))
 if mode == "no-sessions":
     sys.stdin.buffer.read()
 else:
