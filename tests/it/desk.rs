@@ -14,7 +14,7 @@ use sceau::custody::development::{DevelopmentCsca, DscRequest};
 use sceau::custody::import::KnownKids;
 use sceau::custody::office::{Hands, HandsFuture, NotDone, Office, OfficeParts, OfficeTask};
 use sceau::custody::revocation::Revoker;
-use sceau::domain::officers::{Change, GeneratedKey, Label, Officer, OfficerKey, Proposal, Roster};
+use sceau::domain::officers::{Change, GeneratedKey, Label, Officer, OfficerKey, OfficerPublicKey, Proposal, Roster};
 use sceau::domain::time::FixedClock;
 use sceau::domain::{CertificateType, Digest, Dsc, PublicKey, Signature};
 use sceau::encode::csr;
@@ -102,6 +102,7 @@ impl Hands for Tokens {
 /// A service with custody on a machine, and its officers.
 struct Desk {
     home: TempDir,
+    officers: Vec<(&'static str, OfficerPublicKey)>,
     tokens: Arc<Tokens>,
     csca: DevelopmentCsca<rcgen::KeyPair>,
     endpoint: String,
@@ -112,7 +113,7 @@ struct Desk {
 impl Desk {
     fn open() -> Self {
         let home = dev_folder();
-        let keys: Vec<(&str, OfficerKey)> = OFFICERS.map(|name| (name, OfficerKey::generate())).into();
+        let keys: Vec<(&'static str, OfficerKey)> = OFFICERS.map(|name| (name, OfficerKey::generate())).into();
         for (name, key) in &keys {
             let file = home.path().join(format!("{name}.key"));
             fs::write(&file, key.to_pem()).unwrap();
@@ -126,7 +127,8 @@ impl Desk {
         let tokens = Arc::new(Tokens::default());
         let served = runtime.block_on(serve(&home, roster, Arc::clone(&tokens) as _));
         let endpoint = served.0.endpoint.clone();
-        Self { home, tokens, csca, endpoint, _served: served, _runtime: runtime }
+        let officers = keys.iter().map(|(name, key)| (*name, key.public())).collect();
+        Self { home, officers, tokens, csca, endpoint, _served: served, _runtime: runtime }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -274,6 +276,14 @@ fn a_key_goes_from_its_making_to_its_end_by_what_two_officers_type() {
     for (at, state) in [("+1h", "published"), ("+2h", "active"), ("+3h", "active"), ("+4h", "retired")] {
         assert_eq!(desk.state("dsc-1", at), state, "{at}");
     }
+
+    let custody: String =
+        desk.officers.iter().map(|(name, key)| format!("\n[[custody.officer]]\nname = \"{name}\"\nkey = \"{key}\"\n")).collect();
+    let file = fs::read_to_string(desk.path("sceau.toml")).unwrap();
+    fs::write(desk.path("sceau.toml"), format!("{file}\n[custody]\n{custody}")).unwrap();
+    let plan = desk.run("dsc plan --today 2021-10-20").stdout;
+    assert!(plan.contains("dsc-1"), "{plan}");
+    assert!(!desk.run("dsc plan --today 2021-10-20 --offline").stdout.contains("dsc-1"));
 
     let now = desk.run("dsc canary");
     assert!(now.code == Some(2) && now.stdout.contains("NO KEY of the register is to sign: v,t,r"), "{}", now.stdout);

@@ -20,7 +20,7 @@ fn the_dsc_of_the_configuration_is_followed_by_new_ones_and_nothing_is_due() {
     let home = dev_folder();
     let ran = plan(home.path(), &[]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("1 DSC in the configuration") && ran.stdout.contains("Nothing is due today"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 DSC there") && ran.stdout.contains("Nothing is due today"), "{}", ran.stdout);
     let plan = plan_json(home.path(), &[]);
     let dscs = plan["dscs"].as_array().unwrap();
     assert!(dscs[0]["dsc"].is_string() && dscs[0]["generate"].is_null(), "{plan:#}");

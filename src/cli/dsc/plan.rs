@@ -1,5 +1,6 @@
 //! `sceau dsc plan`: the rotation calendar of a profile, and what is missing today.
 
+mod register;
 mod shown;
 
 use std::io::{self, Write};
@@ -21,8 +22,9 @@ use crate::token::Purpose;
 
 /// Print the rotation calendar of a profile: which DSCs it needs, when each step of each is due, and what is missing today.
 ///
-/// What there is comes from the [[dsc]] of the configuration that are of the profile's algorithm and issuer. Such a key signs from its
-/// certificate's notBefore on, for as long as it stands there. No service is asked, no token opened, no PIN tried.
+/// What there is: the keys of the register, which the running service is asked for over its admin socket where the configuration has
+/// a [custody], and the [[dsc]] of the configuration; of both, those that are of the profile's algorithm and issuer. A [[dsc]] signs
+/// from its certificate's notBefore on, for as long as it stands there. No token is opened, no PIN tried.
 ///
 /// A DSC signs for --use-months, or until the longest certificate of the profile would not end within its validity any more,
 /// whichever comes first. Days are those of UTC, and begin with their first instant.
@@ -32,6 +34,7 @@ Examples:
   sceau dsc plan --config /etc/sceau/sceau.toml
   sceau dsc plan --config sceau.toml --profile fr --months 24
   sceau dsc plan --config sceau.toml --series v --series t,r --every-weeks 4
+  sceau dsc plan --config sceau.toml --offline                       # before the service runs
   sceau dsc plan --config sceau.toml --json | jq '.due[], .gaps[]'
 
 Exit codes:
@@ -42,6 +45,9 @@ pub(super) struct PlanArgs {
     /// The configuration file of the service
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Ask no service: count the [[dsc]] of the configuration alone
+    #[arg(long)]
+    offline: bool,
     /// The profile; the first one, where it is left out
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -93,14 +99,20 @@ pub(crate) struct NoCalendar(#[from] crate::custody::plan::PolicyFault);
 pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let profile = args.profile(&config)?;
-    let existing = of_file(&config, profile)?;
+    let of_file = of_file(&config, profile)?;
+    let mut existing = of_file.clone();
+    if config.custody.is_some() && !args.offline {
+        for key in register::ask(&config)? {
+            existing.extend(register::existing(&key, profile)?);
+        }
+    }
     let series = args.series(profile, &existing);
     let today = match args.today {
         Some(day) => day,
         None => SystemClock.now().utc_date().context("this machine's clock is past the calendar's end")?,
     };
     let plan = plan(&args.policy(), &series, &existing, today, args.months).map_err(NoCalendar)?;
-    let shown = shown::Shown { profile, plan: &plan, months: args.months };
+    let shown = shown::Shown { profile, plan: &plan, months: args.months, of_file: &of_file };
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{:#}", shown.json())?;

@@ -28,7 +28,7 @@ pub(crate) use desk::Desk;
 pub(crate) use files::{refuse_existing, write_new};
 pub(crate) use next::Next;
 pub(crate) use propose::{Proposed, Wish, propose, proposed_json, tell_proposed};
-pub(crate) use scene::{Scene, dsc_of, words_of};
+pub(crate) use scene::{Scene, dsc_of, types_of, words_of};
 pub(crate) use told::{certificate_facts, tell};
 pub(crate) use view::{hex_id, instant, proposal_json, proposal_state, read_proposal, state_name, types_text};
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use crate::custody::plan::{Due, Gap, Plan, Row, Step};
+use crate::custody::plan::{Due, Existing, Gap, Plan, Row, Step};
 use crate::sign::Profile;
 
 /// A profile's calendar.
@@ -13,6 +13,8 @@ pub(super) struct Shown<'p> {
     pub(super) profile: &'p Profile,
     pub(super) plan: &'p Plan,
     pub(super) months: u16,
+    /// The DSCs that stand in the configuration, which alone takes them out.
+    pub(super) of_file: &'p [Existing],
 }
 
 /// What a DSC is called that nobody has made yet.
@@ -25,7 +27,7 @@ impl Shown<'_> {
         let there = plan.rows.iter().filter(|row| row.name.is_some()).count();
         let (months, made) = (counted(self.months.into(), "month"), plan.rows.len() - there);
         writeln!(out, "Profile {name} ({algorithm}, {issuer}), {months} from {} on", plan.today)?;
-        writeln!(out, "{} in the configuration, {made} to be made by {}\n", counted(there, "DSC"), plan.until)?;
+        writeln!(out, "{} there, {made} to be made by {}\n", counted(there, "DSC"), plan.until)?;
         let types = plan.rows.iter().map(|row| row.types.to_string().len()).max().unwrap_or(0).max(5);
         writeln!(
             out,
@@ -49,7 +51,7 @@ impl Shown<'_> {
             if std::mem::take(&mut is_well) {
                 writeln!(out, "\nDue:")?;
             }
-            writeln!(out, "  {}", due_text(row, step, day, self.plan.today))?;
+            writeln!(out, "  {}", self.due_text(row, step, day))?;
         }
         let mut is_first = true;
         for Gap { kind, days } in &self.plan.gaps {
@@ -69,7 +71,7 @@ impl Shown<'_> {
         let due = |(row, step, day): (&Row, Step, Date)| {
             json!({
                 "dsc": row.name, "types": types(row), "step": step.to_string(), "since": day.to_string(),
-                "what": due_text(row, step, day, plan.today),
+                "what": self.due_text(row, step, day),
             })
         };
         let gap = |gap: &Gap| json!({ "type": gap.kind, "from": gap.days.from.to_string(), "to": gap.days.to.to_string() });
@@ -84,6 +86,21 @@ impl Shown<'_> {
             "gaps": plan.gaps.iter().map(gap).collect::<Vec<_>>(),
         })
     }
+
+    fn due_text(&self, row: &Row, step: Step, day: Date) -> String {
+        let types = row.types;
+        let is_of_file = |name: &String| self.of_file.iter().any(|dsc| dsc.name == *name);
+        let what = match (&row.name, step) {
+            (None, Step::Generate) => format!("generate a key for a DSC ({types}), and send its request to the CSCA"),
+            (None, _) => format!("{step} a DSC that is to be made ({types})"),
+            (Some(name), Step::Retire) if is_of_file(name) => {
+                format!("retire {name} ({types}): take its [[dsc]] out of the configuration as soon as another signs")
+            }
+            (Some(name), _) => format!("{step} {name} ({types})"),
+        };
+        let days = day.duration_until(self.plan.today).as_hours() / 24;
+        if days == 0 { format!("{what}, today") } else { format!("{what}, since {day}: {} ago", counted_days(days)) }
+    }
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -95,20 +112,6 @@ fn cell(due: Due) -> String {
         Due::Done => "done".to_owned(),
         Due::On(day) => day.to_string(),
     }
-}
-
-fn due_text(row: &Row, step: Step, day: Date, today: Date) -> String {
-    let types = row.types;
-    let what = match (&row.name, step) {
-        (None, Step::Generate) => format!("generate a key for a DSC ({types}), and send its request to the CSCA"),
-        (None, _) => format!("{step} a DSC that is to be made ({types})"),
-        (Some(name), Step::Retire) => {
-            format!("retire {name} ({types}): take its [[dsc]] out of the configuration as soon as another signs")
-        }
-        (Some(name), _) => format!("{step} {name} ({types})"),
-    };
-    let days = day.duration_until(today).as_hours() / 24;
-    if days == 0 { format!("{what}, today") } else { format!("{what}, since {day}: {} ago", counted_days(days)) }
 }
 
 fn counted_days(days: i64) -> String {
