@@ -1,5 +1,6 @@
 //! Which DSC signs what, and on which token: one immutable value that a batch takes once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use super::lease::Lease;
 use super::outlook::Cause;
 use super::route::{Binding, Route};
 use super::signing_key::{KeyringError, SigningKey};
-use crate::domain::{Algorithm, CertificateType, Country, Fault, NumericDate, Rule};
+use crate::domain::{Algorithm, CertificateType, Country, Fault, Kid, NumericDate, Rule};
 
 /// The DSCs that may sign, as one batch sees them.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub struct Keyring {
     /// How many routes there were: keys share them by weight.
     routes: AtomicU64,
     lacking: Vec<Lacking>,
+    stopped: Arc<BTreeSet<Kid>>,
     unknown: Option<Arc<str>>,
     lease: Option<(Arc<Lease>, Arc<Self>)>,
 }
@@ -88,6 +90,13 @@ impl Keyring {
         self
     }
 
+    /// The same, and officers stopped these as compromised: what they signed is not handed out again.
+    #[must_use]
+    pub fn stopped(mut self, kids: Arc<BTreeSet<Kid>>) -> Self {
+        self.stopped = kids;
+        self
+    }
+
     /// The same, and there may be others, which cannot be known at present: what none of these signs is told to come again.
     #[must_use]
     pub fn unknown(mut self, reason: Arc<str>) -> Self {
@@ -106,6 +115,12 @@ impl Keyring {
     #[must_use]
     pub fn lacks(&self) -> &[Lacking] {
         &self.lacking
+    }
+
+    /// Whether officers stopped a DSC as compromised.
+    #[must_use]
+    pub fn is_stopped(&self, kid: Kid) -> bool {
+        self.stopped.contains(&kid)
     }
 
     /// Whether these are all the DSCs that there are.

@@ -131,7 +131,8 @@ impl BatchContext {
     /// The certificate of an item that was signed before, byte for byte, if this is the same item.
     ///
     /// It is made from the payload by today's rules and issuer: where a reload has changed those, an honest retry is refused. That
-    /// is the safe side, for the certificate is out already, and it passes with what is kept.
+    /// is the safe side, for the certificate is out already, and it passes with what is kept. One whose key was compromised since
+    /// is not handed out again either: what that key signed is in doubt.
     pub(super) fn replay(&self, item: &BatchItem, kept: Kept, left: Duration) -> Result<Certificate, Faults> {
         let taken = |what: &str| {
             let left = left.as_secs();
@@ -143,6 +144,11 @@ impl BatchContext {
         }
         if !kept.has_expiry(item.expires_at) {
             return Err(taken("was used with another expires_at").into());
+        }
+        if self.keyring.is_stopped(kept.kid) {
+            return Err(
+                taken(&format!("was used for a certificate of the DSC {}, which was stopped as compromised", kept.kid)).into()
+            );
         }
         let hcert = self.parse(item, kept.issued_at).map_err(|faults| {
             let taken = taken("was used for a payload without faults, and this one has some");

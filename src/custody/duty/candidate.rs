@@ -13,6 +13,9 @@ use crate::token::TokenKey;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// What a change of puts another keyring in force: its place, its use, its trouble.
+pub(super) type Print = (Option<TokenKey>, KeyUse, Option<Arc<str>>);
+
 /// A key that is to sign.
 #[derive(Debug)]
 pub(super) struct Candidate {
@@ -118,7 +121,7 @@ impl Candidate {
     }
 
     /// What a change of would put another keyring in force.
-    pub(super) fn print(&self) -> (Option<TokenKey>, KeyUse, Option<Arc<str>>) {
+    pub(super) fn print(&self) -> Print {
         (self.place, self.used.clone(), self.trouble.clone())
     }
 }

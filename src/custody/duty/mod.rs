@@ -72,7 +72,13 @@ pub struct Duty {
 }
 
 /// What a change of puts another keyring in force.
-type Print = (Vec<(Kid, (Option<TokenKey>, KeyUse, Option<Arc<str>>))>, Vec<Kid>, Arc<str>);
+#[derive(Debug, PartialEq, Eq)]
+struct Print {
+    candidates: Vec<(Kid, candidate::Print)>,
+    doubled: Vec<Kid>,
+    stopped: Arc<BTreeSet<Kid>>,
+    why_not: Arc<str>,
+}
 
 /// What a token answered, about which key.
 #[derive(Debug)]
@@ -247,14 +253,17 @@ impl Duty {
         let (doubled, fixed): (Vec<_>, Vec<_>) =
             self.settings.fixed.iter().cloned().partition(|key| known.contains(&key.dsc().kid()));
         let doubled: Vec<Kid> = doubled.iter().map(|key| key.dsc().kid()).collect();
-        let print: Print = (self.candidates.iter().map(|(kid, candidate)| (*kid, candidate.print())).collect(), doubled, why_not);
+        let is_stopped = |key: &&Key| key.compromised_at().is_some();
+        let stopped = Arc::new(standing.register.keys().filter(is_stopped).filter_map(Key::kid).collect());
+        let candidates = self.candidates.iter().map(|(kid, candidate)| (*kid, candidate.print())).collect();
+        let print = Print { candidates, doubled, stopped, why_not };
         if self.in_force.as_ref() == Some(&print) {
             return;
         }
-        for kid in &print.1 {
+        for kid in &print.doubled {
             tracing::warn!(%kid, "a [[dsc]] of the configuration is in the register too, which decides; take it out of the file");
         }
-        let keyring = self.keyring(fixed, &print.2);
+        let keyring = self.keyring(fixed, &print);
         self.live.replace(keyring);
         let absent = self.candidates.iter().filter(|(_, candidate)| candidate.ready().is_none());
         let absent =
@@ -263,12 +272,13 @@ impl Duty {
         self.in_force = Some(print);
     }
 
-    fn keyring(&self, fixed: Vec<Arc<SigningKey>>, why_not: &Arc<str>) -> Keyring {
+    fn keyring(&self, fixed: Vec<Arc<SigningKey>>, Print { stopped, why_not, .. }: &Print) -> Keyring {
         let withheld: Vec<Lacking> = self.candidates.values().map(|candidate| candidate.lacking_for(why_not)).collect();
         let lacking: Vec<Lacking> = self.candidates.values().filter_map(Candidate::lacking).collect();
         let ready = self.candidates.values().filter_map(Candidate::ready).cloned();
-        let otherwise = keyring_of(fixed.clone()).lacking(withheld).unknown(Arc::clone(why_not));
-        keyring_of(fixed.into_iter().chain(ready).collect()).lacking(lacking).while_held(Arc::clone(&self.lease), otherwise)
+        let otherwise = keyring_of(fixed.clone()).lacking(withheld).stopped(Arc::clone(stopped)).unknown(Arc::clone(why_not));
+        let keyring = keyring_of(fixed.into_iter().chain(ready).collect()).lacking(lacking).stopped(Arc::clone(stopped));
+        keyring.while_held(Arc::clone(&self.lease), otherwise)
     }
 }
 
