@@ -76,6 +76,8 @@
 //!   it begins, and waits for nobody. A compromised key leaves the keyring, then its token. tests/it/duty.rs
 //! - **A key's state goes forward only; its window holds its first instant and not its end,** to the second, whatever timers do:
 //!   the batch's `iat` decides. custody/register/tests, tests/it/rotation.rs
+//! - **Keys rotate under load and no item fails;** what a compromised key signed is not handed out again, to retries neither.
+//!   tests/it/custody_rotation.rs, tests/soak/rotation.rs
 //! - **A `Prepared` is not `Clone`: it is consumed by its signature.** sign/prepare.rs
 //! - **The process that faces the network loads no module and holds no PIN and no key handle;** its workers do, and one that
 //!   crashes or hangs is replaced without an item lost. tests/it/workers.rs, tests/it/faults.rs

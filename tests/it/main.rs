@@ -12,6 +12,7 @@ mod collector;
 mod config;
 mod contract;
 mod custody;
+mod custody_rotation;
 mod custody_worker;
 mod desk;
 mod dsc_plan;

@@ -1,4 +1,4 @@
-//! Officers with keys of their own, and a token that does what they agreed on, for tests of the service and of its stores.
+//! A token that does what officers agreed on, and an office over it, for tests of the service and of its stores.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -9,65 +9,19 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use sceau::custody::import::KnownKids;
 use sceau::custody::office::{Hands, HandsFuture, NotDone, OfficeParts};
 use sceau::custody::revocation::Revoker;
-use sceau::domain::officers::{
-    ChainHead, Change, Decision, GeneratedKey, Generation, KeyKind, Label, Officer, OfficerKey, Proposal, ProposalId,
-    ProposalText, Roster, SignedText, Subject, VerdictText,
-};
+use sceau::domain::officers::{Change, GeneratedKey, Generation, KeyKind, Label, Officer, Proposal, ProposalId, Roster, Subject};
 use sceau::domain::time::FixedClock;
-use sceau::domain::{CertificateTypes, NumericDate, Octets, PublicKey};
+use sceau::domain::{CertificateTypes, PublicKey};
 use sceau::ledger::store::Store;
 use sceau::token::{Managed, Management, Task};
 
+pub(crate) use crate::shared::officers::{Officers, Seen, label};
 use crate::support::signing_time;
 
-/// ada, grace and hedy, of whom two have to agree.
-pub(crate) struct Officers(BTreeMap<&'static str, OfficerKey>);
-
-/// What an officer signs upon.
-#[derive(Clone, Copy)]
-pub(crate) struct Seen {
-    pub(crate) now: NumericDate,
-    pub(crate) roster: u32,
-    pub(crate) head: ChainHead,
-}
-
-pub(crate) fn label(text: &str) -> Label {
-    text.parse().unwrap()
-}
-
 impl Officers {
-    pub(crate) fn new() -> Self {
-        Self(["ada", "grace", "hedy"].map(|name| (name, OfficerKey::generate())).into())
-    }
-
     pub(crate) fn roster(&self) -> Roster {
         let officers = self.0.iter().map(|(name, key)| Officer { name: label(name), key: key.public() }).collect();
         Roster::new(officers, 1, 86_400).unwrap()
-    }
-
-    /// As a configuration names them.
-    pub(crate) fn section(&self) -> String {
-        let officer =
-            |(name, key): (&&str, &OfficerKey)| format!("[[custody.officer]]\nname = \"{name}\"\nkey = \"{}\"\n", key.public());
-        std::iter::once("[custody]\n".to_owned()).chain(self.0.iter().map(officer)).collect()
-    }
-
-    pub(crate) fn propose(&self, officer: &str, change: Change, Seen { now, roster, head }: Seen) -> Proposal {
-        let (officer, valid_until) = (label(officer), now.plus_seconds(3_600));
-        let nonce = Octets(rand::random());
-        let text = ProposalText { v: 1, change, officer: officer.clone(), made_at: now, valid_until, roster, head, nonce };
-        self.0[officer.as_str()].propose(&text).unwrap()
-    }
-
-    pub(crate) fn decide(
-        &self,
-        officer: &str,
-        decision: Decision,
-        proposal: ProposalId,
-        Seen { now, head, .. }: Seen,
-    ) -> SignedText {
-        let text = VerdictText { v: 1, decision, proposal, officer: label(officer), made_at: now, head };
-        self.0[officer].judge(&text).unwrap().signed().clone()
     }
 
     pub(crate) fn parts(&self, store: Arc<dyn Store>, hands: Arc<dyn Hands>, revoker: Option<Arc<Revoker>>) -> OfficeParts {

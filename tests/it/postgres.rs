@@ -5,7 +5,7 @@ mod claims;
 mod custody;
 mod moving;
 mod outages;
-mod proxy;
+pub(crate) mod proxy;
 mod pruning;
 mod questions;
 mod release;

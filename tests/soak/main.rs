@@ -12,7 +12,11 @@ mod load;
 mod memory;
 mod network_hsm;
 mod package;
+#[path = "../it/postgres/server.rs"]
+#[expect(dead_code, reason = "the tests of replicas use the rest of it")]
+mod postgres;
 mod proc;
+mod rotation;
 mod sandbox;
 mod service;
 #[path = "../shared/mod.rs"]
