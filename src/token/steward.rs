@@ -94,12 +94,19 @@ impl Steward {
         let stopped = self.overseer.stop(asked)?;
         let name = stopped.kid.to_string();
         self.sessions.keys.stop(|key| key.name == name);
-        tracing::error!(token = self.spec.name, kid = name, "ALARM: an officer stopped the key; it signs no more");
-        self.memory.update(|memory| {
+        let was_stopped = self.memory.update(|memory| {
             memory.see(stopped.roster);
+            let was_stopped = memory.is_stopped(&name);
             memory.stop(stopped.kid);
-            Ok(())
-        })
+            Ok(was_stopped)
+        });
+        // Every start hears it again, and that wakes nobody.
+        if matches!(was_stopped, Ok(true)) {
+            tracing::info!(token = self.spec.name, kid = name, "the key stays stopped, as an officer said");
+        } else {
+            tracing::error!(token = self.spec.name, kid = name, "ALARM: an officer stopped the key; it signs no more");
+        }
+        was_stopped.map(drop)
     }
 
     fn execute(&self, order: &Order, admin: &TokenAdmin) -> Result<Managed, TokenError> {
