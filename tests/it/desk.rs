@@ -416,7 +416,7 @@ fn officers_change_each_other_a_pin_and_what_is_valid() {
     assert!(told.contains("sceau roster show --config sceau.toml"), "{told}");
     let shown = Desk::well(desk.run("roster show")).stdout;
     assert!(shown.contains("number 1") && shown.contains(&joan.to_string()) && !shown.contains("hedy"), "{shown}");
-    desk.refused("grace", &format!("approve {open}"), "is void");
+    desk.refused("grace", &format!("approve {open}"), "is void: the officers have changed since");
     assert!(desk.agree("token change-pin --token hsm-a", "").contains("sceau token status"));
     desk.refused("ada", "token initialise --token hsm-z", "hsm-z");
 

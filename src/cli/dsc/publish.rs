@@ -92,6 +92,9 @@ impl Told<'_> {
         }
         match proposed {
             Some(proposed) => tell_proposed(&self.args.proposing, desk, proposed, out),
+            None if desk.scene.is_compromised(self.kid) => {
+                line(out, "It is compromised, and listed here no more; its deletion at the gateway is what is left.")
+            }
             None => {
                 let label = desk.scene.label_of(self.kid).unwrap_or_default().to_owned();
                 let rest = format!("--label {label} --at now --officer NAME --officer-key FILE");

@@ -97,7 +97,12 @@ fn read_open(desk: &Desk, id: &str, right: &[v1::ProposalState]) -> anyhow::Resu
     let proposal = read_proposal(told)?;
     if !right.contains(&told.state()) {
         let state = proposal_state(told.state());
-        let hint = if told.state() == v1::ProposalState::Approved { ": `sceau execute` has it done" } else { "" };
+        let hint = match told.state() {
+            v1::ProposalState::Approved => ": `sceau execute` has it done",
+            v1::ProposalState::Void => ": the officers have changed since; propose it anew",
+            v1::ProposalState::Expired => ": propose it anew",
+            _ => "",
+        };
         let reason = told.reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
         return Err(misuse(format!("the proposal {} is {state}{reason}{hint}", proposal.id())));
     }

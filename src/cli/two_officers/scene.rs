@@ -68,6 +68,11 @@ impl Scene {
         self.keys.iter().find(|key| kid_of(key) == Some(kid)).map(|key| key.label.as_str())
     }
 
+    /// Whether an officer stopped the key of a certificate.
+    pub(crate) fn is_compromised(&self, kid: Kid) -> bool {
+        self.keys.iter().any(|key| kid_of(key) == Some(kid) && key.compromised_at.is_some())
+    }
+
     /// The proposal whose id begins so.
     ///
     /// # Errors
