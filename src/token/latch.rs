@@ -33,6 +33,12 @@ impl PinLatch {
         &self.path
     }
 
+    /// The file beside it, in which the token's workers remember what officers had them do.
+    #[must_use]
+    pub fn custody_memory(&self) -> PathBuf {
+        self.path.with_extension("custody-memory")
+    }
+
     /// Whether a PIN was refused and nobody has looked since.
     ///
     /// # Errors

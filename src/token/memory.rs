@@ -127,7 +127,7 @@ pub(super) struct Memory {
 impl Memory {
     /// Beside a token's PIN latch.
     pub(super) fn beside(latch: &PinLatch) -> Self {
-        Self { path: latch.path().with_extension("custody-memory") }
+        Self { path: latch.custody_memory() }
     }
 
     /// What is remembered.

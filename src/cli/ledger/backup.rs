@@ -19,8 +19,8 @@ use crate::ledger::store::sqlite::SqliteStore;
 /// Copy the ledger, its keys, and what else the service must not forget, into a new folder.
 ///
 /// Also while the service runs: the copy is the ledger of one moment, and signing goes on. With it go the ledger's keys, latches of
-/// refused PINs, what the clock guard knows and what callers have used up of their day, and a manifest with digests and each chain's
-/// head. Run it as the service's user, or root. A ledger in PostgreSQL is copied by pg_dump; this takes what is beside it.
+/// refused PINs, what tokens' workers remember of officers' work, what the clock guard knows and what callers have used up of their
+/// day, and a manifest with digests and each chain's head. Run it as the service's user, or root. A ledger in PostgreSQL is copied by pg_dump; this takes what is beside it.
 ///
 /// The folder holds secrets: the keys under which item_ids are hashed. The configuration, its certificates, the PIN file and
 /// the UVCI secret are not in it; back them up with the machine.

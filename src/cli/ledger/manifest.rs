@@ -118,7 +118,10 @@ pub(super) fn places(config: &Config) -> Vec<(String, PathBuf)> {
         ("clock-guard".to_owned(), config.clock_file.clone()),
         ("day-counts.json".to_owned(), config.state_dir.join("day-counts.json")),
     ];
-    places.extend(config.tokens.iter().map(|token| (format!("{}.pin-latch", token.name), token.latch.path().to_owned())));
+    for token in &config.tokens {
+        places.push((format!("{}.pin-latch", token.name), token.latch.path().to_owned()));
+        places.push((format!("{}.custody-memory", token.name), token.latch.custody_memory()));
+    }
     if let StoreSettings::Sqlite(path) = &config.ledger.store {
         places.push((LEDGER.to_owned(), path.clone()));
     }
