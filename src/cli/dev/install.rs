@@ -11,8 +11,9 @@ use secrecy::SecretString;
 use x509_cert::der::pem::{LineEnding, encode_string};
 use zeroize::Zeroizing;
 
+use crate::cli::officer::{read_key, write_key};
 use crate::custody::development::{DevelopmentCsca, DscRequest, RemoteKey};
-use crate::domain::officers::KeyKind;
+use crate::domain::officers::{KeyKind, OfficerKey};
 use crate::domain::{Country, Dsc, NumericDate, PublicKey};
 use crate::token::{PinLatch, PinSource, TokenAdmin, TokenSpec};
 
@@ -33,6 +34,9 @@ const AUDIT: &str = "audit";
 /// The upload key's label and its certificate's file.
 const UPLOAD: &str = "upload";
 
+/// Two officers, whose keys lie in the folder: the rule that two agree is kept, by whoever has both.
+const OFFICERS: [&str; 2] = ["ada", "grace"];
+
 const DAY: i64 = 86_400;
 
 /// Makes what is not there; leaves everything where the configuration stands.
@@ -47,8 +51,12 @@ pub(super) fn install(dir: &Path, module: &Path, now: NumericDate) -> anyhow::Re
     let admin = TokenAdmin::open(&spec).context("cannot log in to the token")?;
     let trust = issue_certificates(dir, &admin, now)?;
     write(&dir.join("trust.pem"), &trust)?;
-    write(&dir.join(CONFIG), &config_text(dir, module))?;
-    tracing::info!(config = %dir.join(CONFIG).display(), "made a token, a CSCA, two DSCs, an audit key and an upload key");
+    let officers = OFFICERS.map(|name| officer_section(dir, name)).into_iter().collect::<anyhow::Result<String>>()?;
+    write(&dir.join(CONFIG), &config_text(dir, module, &officers))?;
+    tracing::info!(
+        config = %dir.join(CONFIG).display(),
+        "made a token, a CSCA, two DSCs, an audit key, an upload key and two officers' keys"
+    );
     Ok(())
 }
 
@@ -107,7 +115,17 @@ fn key(admin: &TokenAdmin, kind: KeyKind, label: &str) -> anyhow::Result<PublicK
     }
 }
 
-fn config_text(dir: &Path, module: &Path) -> String {
+/// An officer of the configuration, with the key that an interrupted run has made, or a new one.
+fn officer_section(dir: &Path, name: &str) -> anyhow::Result<String> {
+    let file = dir.join(format!("{name}.key"));
+    let key = if file.exists() { read_key(&file)? } else { OfficerKey::generate() };
+    if !file.exists() {
+        write_key(&file, &key)?;
+    }
+    Ok(format!("\n[[custody.officer]]\nname = {name:?}\nkey = \"{}\"\n", key.public()))
+}
+
+fn config_text(dir: &Path, module: &Path, officers: &str) -> String {
     let conf = dir.join("softhsm2.conf");
     format!(
         r#"# Made by `sceau dev`; hsm-config/sceau.toml explains every key.
@@ -143,6 +161,10 @@ token = "softhsm"
 certificate = "{UPLOAD}.pem"
 token = "softhsm"
 
+# Two officers agree on every change of a key, as elsewhere; here both their keys lie beside this file.
+[custody]
+approvals = 1
+{officers}
 [[profile]]
 name = "dcc"
 algorithm = "ES256"

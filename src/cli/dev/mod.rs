@@ -18,9 +18,10 @@ use softhsm::CONF_VARIABLE;
 
 /// Serve from a folder with a SoftHSM token, for development only.
 ///
-/// Makes what is not there yet: a token with its PIN, a development CSCA, an ES256 and a PS256 DSC, an audit key, an upload key, and a
-/// configuration with the profiles dcc (the default), dcc-ps256 and eu-2021. Running it again reuses what is there. Verifiers take
-/// DIR/trust.pem. Nothing made here is for real certificates.
+/// Makes what is not there yet: a token with its PIN, a development CSCA, an ES256 and a PS256 DSC, an audit key, an upload key, the
+/// keys of the officers ada and grace, and a configuration with the profiles dcc (the default), dcc-ps256 and eu-2021. Running it again
+/// reuses what is there. Verifiers take DIR/trust.pem. Two officers agree on each change of a key here too, but whoever has the folder
+/// is both of them. Nothing made here is for real certificates.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +30,7 @@ Examples:
   sceau dev --dir demo --init-only               # make the folder and stop
 
 SoftHSM is the Debian package softhsm2. DIR holds sceau.toml, softhsm2.conf, tokens/, user.pin, uvci.secret,
-csca.pem, the DSCs, trust.pem, audit.pem, upload.pem and state/ledger.db; delete it to begin anew.")]
+csca.pem, the DSCs, trust.pem, audit.pem, upload.pem, ada.key, grace.key and state/ledger.db; delete it to begin anew.")]
 pub(crate) struct DevArgs {
     /// The folder; made if it is absent
     #[arg(long, value_name = "DIR")]
@@ -83,7 +84,8 @@ fn warn_loudly(dir: &Path) -> std::io::Result<()> {
     let mut err = std::io::stderr().lock();
     writeln!(err, "+----------------------------------------------------------------------------+")?;
     writeln!(err, "|  FOR DEVELOPMENT ONLY. Keys are in files, the PIN lies beside them, and    |")?;
-    writeln!(err, "|  no verifier in the world trusts what is signed here.                      |")?;
+    writeln!(err, "|  no verifier in the world trusts what is signed here. Both officers' keys  |")?;
+    writeln!(err, "|  lie there as well: whoever has the folder is both of them.                |")?;
     writeln!(err, "+----------------------------------------------------------------------------+")?;
     writeln!(err, "folder: {}", dir.display())
 }

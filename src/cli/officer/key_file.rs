@@ -23,7 +23,7 @@ pub(crate) fn read_key(path: &Path) -> anyhow::Result<OfficerKey> {
 }
 
 /// Writes a key to a file that is not there yet; on disk when this returns.
-pub(super) fn write_key(path: &Path, key: &OfficerKey) -> anyhow::Result<()> {
+pub(crate) fn write_key(path: &Path, key: &OfficerKey) -> anyhow::Result<()> {
     let cannot = || format!("cannot make the officer's key {}", path.display());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
     file.write_all(key.to_pem().as_bytes()).and_then(|()| file.sync_all()).with_context(cannot)

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use crate::domain::officers::{Label, Officer};
 
-pub(crate) use key_file::read_key;
+pub(crate) use key_file::{read_key, write_key};
 
 /// Make the key that an officer signs with, and show its public half.
 #[derive(Debug, Args)]
