@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Ran, dev_folder, edit, run, sceau};
+use crate::support::{Ran, dev_folder, dismiss_officers, edit, run, sceau};
 use crate::testdata::read;
 
 const PIN: &str = "271828182845";
@@ -128,6 +128,7 @@ fn module(room: &OfflineRoom) -> String {
     let dev = room.at("dev");
     let ran = run(sceau().args(["dev", "--init-only", "--dir"]).arg(&dev));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    dismiss_officers(&dev);
     let config = read(&dev.join("sceau.toml"));
     let line = config.lines().find(|line| line.starts_with("module")).unwrap();
     line.split('"').nth(1).unwrap().to_owned()

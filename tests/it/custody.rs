@@ -50,7 +50,7 @@ fn request(key: &KeyPair, types: CertificateTypes) -> String {
 }
 
 /// The independent reader.
-fn read_independently(kind: &str, arguments: &[&str], files: &[&Path]) -> Option<Ran> {
+pub(crate) fn read_independently(kind: &str, arguments: &[&str], files: &[&Path]) -> Option<Ran> {
     let mut reader = python()?;
     // -B: it takes a part of the reader beside it, and is to leave nothing there.
     reader.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/custody.py"));

@@ -21,6 +21,7 @@ mod failover;
 mod faults;
 mod faulty_token;
 mod full_disk;
+mod handbook;
 mod health;
 mod jwt;
 mod keeping;

@@ -70,8 +70,25 @@ impl Drop for DevServer {
     }
 }
 
-/// A folder that `sceau dev` has made, without a server.
+/// A folder that `sceau dev` has made, without a server, and without its officers: a test brings its own, or does without.
 pub(crate) fn dev_folder() -> TempDir {
+    let home = dev_folder_with_officers();
+    dismiss_officers(home.path());
+    home
+}
+
+/// Takes the officers out of a folder that `sceau dev` has made.
+pub(crate) fn dismiss_officers(dir: &Path) {
+    let config = dir.join("sceau.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let (before, rest) = text.split_once("\n# Two officers agree").unwrap();
+    let (_, after) = rest.split_once("\n[[profile]]").unwrap();
+    std::fs::write(&config, format!("{before}\n[[profile]]{after}")).unwrap();
+    ["ada.key", "grace.key"].iter().for_each(|key| std::fs::remove_file(dir.join(key)).unwrap());
+}
+
+/// The same as it is made.
+pub(crate) fn dev_folder_with_officers() -> TempDir {
     let home = tempfile::tempdir().unwrap();
     let ran = run(sceau().args(["dev", "--init-only", "--dir"]).arg(home.path()));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

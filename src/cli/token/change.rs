@@ -29,7 +29,8 @@ pub(super) struct ChangePinArgs {
 
 /// Propose that a free slot becomes a token, with the label and the PINs of its worker's configuration.
 ///
-/// A token that has keys of the register is never initialised: each is destroyed first, by its name.
+/// A token that has keys of the register is never initialised: each is destroyed first, by its name. The workers of this version do
+/// not do it: they open tokens that are there, and have no security officer's PIN. `sceau ceremony` does, in the offline room.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
