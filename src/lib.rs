@@ -70,6 +70,8 @@
 //!   bent, knows no keys of it.** custody/office/tests, tests/it/postgres/custody.rs
 //! - **A worker does for officers what two of them signed, on its own token, once, and nothing else;** a key that one of them stopped
 //!   signs nothing from the next frame on, and no restart brings it back. token/overseer/tests.rs, tests/it/custody_worker.rs
+//! - **A slot becomes a token when two officers agree, and one that is initialised is never written to;** what was cut off is ended
+//!   under the same consent alone. tests/it/custody_worker/initialise.rs
 //! - **An officer reads what is signed before it is signed,** from the text itself, whatever the service says of it; and nothing is
 //!   signed unasked. cli/two_officers/tests.rs, tests/it/desk.rs
 //! - **A replica that has not read the register for as long as a change takes signs with none of its keys;** each batch looks when

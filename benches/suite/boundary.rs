@@ -45,6 +45,7 @@ fn supervised() -> SupervisedToken {
         serial: None,
         pin: PinSource::Variable(String::new()),
         new_pin_file: None,
+        so_pin_file: None,
         latch: PinLatch::at(std::env::temp_dir().join("sceau-bench-no-latch")),
         workers: Some(1),
         sessions: Some(1),

@@ -52,6 +52,7 @@ pub(crate) fn inspect(config: &Config, now: NumericDate) -> Inspection {
     for spec in &config.tokens {
         inspection.token_faults.extend(module_fault(spec));
         inspection.token_faults.extend(pin_fault(spec));
+        inspection.warnings.extend(so_pin_fault(spec));
     }
     inspection.look_at_tls(config, now);
     inspection.look_at_dates(now);
@@ -142,6 +143,13 @@ fn pin_fault(spec: &TokenSpec) -> Option<String> {
     let is_hidden = |path: &Path| std::fs::metadata(path).is_err_and(|error| !is_visible(&error, spec));
     let reason = check_mode(path).err().filter(|_| !is_hidden(path))?;
     Some(format!("token {:?}: pin_file {}: {reason}", spec.name, path.display()))
+}
+
+/// It need not be there; where it is, it is its owner's alone.
+fn so_pin_fault(spec: &TokenSpec) -> Option<String> {
+    let path = spec.so_pin_file.as_ref().filter(|path| path.exists())?;
+    let reason = check_mode(path).err()?;
+    Some(format!("token {:?}: so_pin_file {}: {reason}", spec.name, path.display()))
 }
 
 /// What belongs to a token's own user may be hidden from this one.

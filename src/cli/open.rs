@@ -22,8 +22,8 @@ pub(crate) struct OpenKeys {
     pub(crate) tokens: Vec<AdminToken>,
 }
 
-/// Opens every token that holds a key, or may get one. One that does not open is left out until it does, as long as another opens; a key
-/// or an attribute that is wrong ends the start, for no time mends it.
+/// Opens every token that holds a key, or may get one. One that does not open is left out until it does, as long as another opens, or
+/// officers can initialise one; a key or an attribute that is wrong ends the start, for no time mends it.
 pub(crate) fn open_keys(config: &Config, file: &Path, clock: &dyn Clock) -> anyhow::Result<OpenKeys> {
     let keys: Vec<(&KeyFile, Dsc)> =
         config.keys().map(|file| Ok((file, read_certificate(file)?))).collect::<anyhow::Result<_>>()?;
@@ -45,13 +45,25 @@ pub(crate) fn open_keys(config: &Config, file: &Path, clock: &dyn Clock) -> anyh
             Ok(()) => {}
         }
     }
-    if failures.len() == stations.len()
+    let is_new = |(name, _): &&(String, TokenError)| may_be_new(config, name);
+    let new = failures.iter().filter(|(_, error)| error.disposition() == Disposition::TokenGone).find(is_new);
+    if let Some((token, error)) = new {
+        tracing::warn!(token, %error, "the token does not open; where it is new, two officers have it initialised: sceau token initialise");
+    } else if failures.len() == stations.len()
         && let Some((token, error)) = failures.into_iter().next()
     {
         return Err(refused(&token, error));
     }
     let BoundKeys { keyring, audit, upload } = bind(&keys, &stations)?;
     Ok(OpenKeys { keyring, audit, upload, tokens })
+}
+
+/// Whether a token that is not there may be one that officers are yet to have initialised: its configuration says where its SO PIN
+/// is for that, and names no key on it.
+fn may_be_new(config: &Config, token: &str) -> bool {
+    config.custody.is_some()
+        && config.token(token).is_ok_and(|spec| spec.so_pin_file.is_some())
+        && config.keys_of(token).is_empty()
 }
 
 fn refused(token: &str, error: TokenError) -> anyhow::Error {

@@ -86,6 +86,10 @@ impl Hands for TokenHands {
         self.0.contains_key(token)
     }
 
+    fn check_initialise(&self, token: &Label) -> Result<(), NotDone> {
+        self.0.get(token).map_or(Ok(()), |token| token.check_initialise().map_err(NotDone::from))
+    }
+
     fn manage(&self, token: &Label, order: Management) -> HandsFuture {
         let managed = self.0.get(token).map(|token| token.manage(order));
         Box::pin(async {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::open::wanted;
 use crate::config::WorkerConfig;
 use crate::domain::SystemClock;
-use crate::token::run_worker;
+use crate::token::{run_initialiser, run_worker};
 
 /// Hold one token's module, PIN and sessions, and sign what the supervisor sends over stdin.
 #[derive(Debug, Args)]
@@ -23,10 +23,17 @@ pub(crate) struct TokenWorkerArgs {
     /// Whether the token computes on this machine, as a worker before has found out
     #[arg(long, value_name = "BOOL")]
     local: Option<bool>,
+    /// Open no token: do the one order of officers that comes, to initialise a slot as the token, and end
+    #[arg(long, conflicts_with = "local")]
+    initialise: bool,
 }
 
 pub(crate) fn run(args: &TokenWorkerArgs) -> anyhow::Result<ExitCode> {
     let config = WorkerConfig::load(&args.config, &args.token)?;
+    if args.initialise {
+        run_initialiser(&config.token, !config.keys.is_empty(), config.first_roster, Arc::new(SystemClock))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     run_worker(&config.token, wanted(&config.keys)?, args.local, config.first_roster, Arc::new(SystemClock))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -277,7 +277,7 @@ impl<'p> Check<'p> {
             return None;
         }
         let latch = PinLatch::at(self.dir.join(state_dir).join(format!("{}.pin-latch", section.name)));
-        let pin = match (section.pin_file, section.pin_variable) {
+        let pin = match (&section.pin_file, section.pin_variable) {
             (Some(file), None) => PinSource::File(self.dir.join(file)),
             (None, Some(name)) => PinSource::Variable(name),
             _ => {
@@ -309,6 +309,12 @@ impl<'p> Check<'p> {
                 section.name
             ));
         }
+        if section.so_pin_file.is_some() && [&section.pin_file, &section.new_pin_file].contains(&&section.so_pin_file) {
+            self.problem(format!(
+                "token {:?}: so_pin_file is a file of the user PIN too; the SO PIN is another, in a file of its own",
+                section.name
+            ));
+        }
         let user = section.user.and_then(|user| self.user(&section.name, user));
         Some(TokenSpec {
             name: section.name,
@@ -317,6 +323,7 @@ impl<'p> Check<'p> {
             serial: section.serial,
             pin,
             new_pin_file: section.new_pin_file.map(|file| self.dir.join(file)),
+            so_pin_file: section.so_pin_file.map(|file| self.dir.join(file)),
             latch,
             workers: section.workers.number(),
             sessions: section.sessions.number(),

@@ -311,6 +311,7 @@ pub(super) struct TokenSection {
     pub(super) pin_file: Option<PathBuf>,
     pub(super) pin_variable: Option<String>,
     pub(super) new_pin_file: Option<PathBuf>,
+    pub(super) so_pin_file: Option<PathBuf>,
     #[serde(default)]
     pub(super) workers: Count,
     #[serde(default)]

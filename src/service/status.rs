@@ -159,6 +159,7 @@ impl From<OfficeError> for Status {
             OfficeError::Misfit(_)
             | OfficeError::NoRecord
             | OfficeError::NotHere { .. }
+            | OfficeError::NotReady { .. }
             | OfficeError::TooLate { .. }
             | OfficeError::NoRevocation { .. }
             | OfficeError::NoUpload { .. }

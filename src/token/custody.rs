@@ -1,15 +1,21 @@
 //! What officers have a token do, as its supervisor passes it on: it holds no officer's key and believes nothing, the workers do.
 
 use std::future::Future;
+use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
 
 use super::asks::{Answering, LONGEST_STOP, LONGEST_WORK};
+use super::keeper::Patience;
 use super::lessons::Lesson;
 use super::manage::CertifiedKey;
 use super::process::Worker;
 use super::queue::lock;
 use super::supervisor::{Shared, SupervisedToken};
-use super::{Admission, Disposition, Managed, Management, Stop, Task, TokenError, TokenKey, wire};
+use super::wire::WorkerFrame;
+use super::{Admission, Disposition, Managed, Management, Stop, Task, TokenError, TokenKey, initialise, wire};
 use crate::domain::officers::{Change, KeyName, Proposal};
 
 impl SupervisedToken {
@@ -22,7 +28,7 @@ impl SupervisedToken {
     /// [`TokenError`]: with [`Disposition::StopKey`] it is refused, and the message says why; else it may be asked again.
     pub fn manage(&self, order: Management) -> impl Future<Output = Result<Managed, TokenError>> + Send + 'static {
         let shared = Arc::clone(&self.shared);
-        let asked = shared.ask_one(&order);
+        let asked = if is_initialisation(&order) { shared.ask_initialiser(&order) } else { shared.ask_one(&order) };
         async move {
             let managed = asked?.await.map_err(|_| shared.process_error("it died over what officers want; ask again"))??;
             let managed = managed.ok_or_else(|| shared.process_error("it has not said what it did"))?;
@@ -31,6 +37,21 @@ impl SupervisedToken {
             }
             Ok(managed)
         }
+    }
+
+    /// Whether officers can have a slot initialised as this token, as far as it shows from here: the configuration allows it, and no
+    /// worker has the token open.
+    ///
+    /// # Errors
+    /// [`TokenError::NotInitialised`] says what stands in the way, and what would be right.
+    pub fn check_initialise(&self) -> Result<(), TokenError> {
+        let Shared { spec, keys, .. } = &*self.shared;
+        initialise::check_settings(spec, !keys.is_empty())?;
+        if self.signs() {
+            let reason = "its workers have it open: it is initialised already".to_owned();
+            return Err(TokenError::NotInitialised { token: spec.name.clone(), reason });
+        }
+        Ok(())
     }
 
     /// Has every worker sign certificates with a key that officers had made, certified and activated, those too that start
@@ -108,7 +129,57 @@ async fn tell_all(answers: Vec<Answering>) -> Result<usize, TokenError> {
     refusal.map_or(Ok(count), Err)
 }
 
+/// No worker lives where there is no token yet: a process of its own does it.
+fn is_initialisation(order: &Management) -> bool {
+    let proposal = Proposal::read(order.consent.proposal.clone());
+    matches!(proposal.as_ref().map(Proposal::change), Ok(Change::InitialiseToken { .. }))
+}
+
 impl Shared {
+    /// Starts the process that makes the token, and goes on without waiting for it.
+    fn ask_initialiser(self: &Arc<Self>, order: &Management) -> Result<Answering, TokenError> {
+        initialise::check_settings(&self.spec, !self.keys.is_empty())?;
+        let mut frame = Vec::new();
+        wire::encode_manage(0, order, &mut frame);
+        wire::check_size(&frame)?;
+        let (answer, answering) = oneshot::channel();
+        self.spawn("initialiser", move |shared| {
+            // Whoever asked may have gone; the memory knows.
+            let _ = answer.send(shared.initialise(&frame));
+        })?;
+        Ok(answering)
+    }
+
+    /// One process at a time looks for the token or makes it, and each is killed where it hangs.
+    fn initialise(&self, frame: &[u8]) -> Result<Option<Managed>, TokenError> {
+        let _starting = lock(&self.starting);
+        if self.ending.has_begun() {
+            return Err(TokenError::Closed);
+        }
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let spawned = Worker::spawn_with(&self.spec, &self.command, number, Some("--initialise"));
+        let (process, mut output) = spawned.map_err(|error| self.process_error(format_args!("cannot start: {error}")))?;
+        let process = Arc::new(process);
+        *lock(&self.newborn) = Some(Arc::clone(&process));
+        let guard = Patience::new(Arc::clone(&process), self.spec.hang_timeout.max(LONGEST_WORK));
+        // The end kills what is noted, and may have come just before.
+        let answer = if self.ending.has_begun() { Err(TokenError::Closed) } else { self.converse(&process, frame, &mut output) };
+        guard.end();
+        *lock(&self.newborn) = None;
+        process.kill();
+        process.reap();
+        answer
+    }
+
+    fn converse(&self, process: &Worker, frame: &[u8], output: &mut impl Read) -> Result<Option<Managed>, TokenError> {
+        process.send(frame).map_err(|error| self.process_error(error))?;
+        match WorkerFrame::read(output) {
+            Ok(Some(WorkerFrame::Answered { id: 0, answer })) => answer.map_err(TokenError::from),
+            Ok(_) => Err(self.process_error("it ended, or hung, over the initialisation; ask again under the same consent")),
+            Err(error) => Err(self.process_error(error)),
+        }
+    }
+
     fn ask_one(&self, order: &Management) -> Result<Answering, TokenError> {
         let workers: Vec<_> = lock(&self.workers).iter().filter(|worker| !worker.is_dead()).map(Arc::clone).collect();
         let worker = workers.iter().find(|worker| worker.signs()).or(workers.first());

@@ -46,9 +46,7 @@ pub enum Denial {
         change: &'static str,
     },
     /// Not by a worker.
-    #[error(
-        "a slot is initialised in the offline ceremony, where the security officer's PIN is; a worker opens tokens that are there"
-    )]
+    #[error("a slot is initialised by a process for that alone; this one has the token open, so that it is initialised already")]
     Initialise,
     /// The consents are about different keys.
     #[error("the consents are not about one key: {one} and {other}")]

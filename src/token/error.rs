@@ -122,9 +122,30 @@ pub enum TokenError {
         /// What its last worker said.
         reason: String,
     },
-    /// Every slot holds a token.
-    #[error("the module has no free slot to initialise a token in")]
-    NoFreeSlot,
+    /// Every slot holds a token, or none is plugged in.
+    #[error("no slot is free to initialise a token in; the module shows {}: plug in the device, or free a slot with the vendor's tool", list(.found))]
+    NoFreeSlot {
+        /// The labels of the tokens that are there.
+        found: Vec<String>,
+    },
+    /// A token that is there is not initialised anew.
+    #[error(
+        "a token with the label {label:?} is there already, with the serial {serial}, and is never initialised anew: name another label, or have the vendor's tool remove it"
+    )]
+    TokenExists {
+        /// The label.
+        label: String,
+        /// Its serial number.
+        serial: String,
+    },
+    /// A slot cannot become the token, as the configuration is.
+    #[error("the token {token:?} cannot be initialised: {reason}")]
+    NotInitialised {
+        /// The token's name.
+        token: String,
+        /// What stands in the way, and what would be right.
+        reason: String,
+    },
     /// A label or id that a new key was to have is taken.
     #[error("a key with the label {label:?} is on the token already; keys are never replaced")]
     KeyExists {
@@ -245,7 +266,7 @@ pub enum Disposition {
     TokenGone,
     /// Too much at once: later.
     Overloaded,
-    /// The PIN is wrong: nothing until an officer acts.
+    /// The PIN is wrong, or not in its place: nothing until an officer acts.
     LatchPin,
     /// The configuration is wrong, or the code: stop this key.
     StopKey,
@@ -261,14 +282,17 @@ impl TokenError {
         match self {
             Self::Call { code, .. } => disposition_of(*code),
             Self::Key { source, .. } => source.disposition(),
-            Self::PinUnreadable { .. } | Self::PinAtRisk { .. } | Self::PinLatched { .. } | Self::PinRefused { .. } => {
-                Disposition::LatchPin
-            }
+            Self::PinUnreadable { .. }
+            | Self::PinAtRisk { .. }
+            | Self::PinLatched { .. }
+            | Self::PinRefused { .. }
+            | Self::NotInitialised { .. } => Disposition::LatchPin,
             Self::TooMany(_) => Disposition::Overloaded,
             Self::SignatureLength { .. } => Disposition::ReplaceSession,
             Self::Worker { disposition, .. } => *disposition,
             Self::Module { .. }
             | Self::Absent { .. }
+            | Self::NoFreeSlot { .. }
             | Self::Process { .. }
             | Self::Memory { .. }
             | Self::Down { .. }

@@ -322,12 +322,12 @@ impl Shared {
 }
 
 /// Kills a worker that is not ready in time.
-struct Patience {
+pub(super) struct Patience {
     done: Arc<Ending>,
 }
 
 impl Patience {
-    fn new(worker: Arc<Worker>, timeout: Duration) -> Self {
+    pub(super) fn new(worker: Arc<Worker>, timeout: Duration) -> Self {
         let done = Arc::new(Ending::default());
         let waited = Arc::clone(&done);
         // Without the thread a module that hangs at its start holds up that worker alone.
@@ -339,7 +339,7 @@ impl Patience {
         Self { done }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.done.begin();
     }
 }

@@ -2,9 +2,10 @@
 
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
+use cryptoki::session::Session;
 use secrecy::SecretString;
 
+use super::founding::Founding;
 use super::login::log_in;
 use super::{KeyAttribute, TokenError, TokenSpec, key, module};
 use crate::domain::officers::KeyKind;
@@ -25,19 +26,11 @@ impl TokenAdmin {
     /// # Errors
     /// [`TokenError`] of the call that failed; a token that has the label already is left alone and is no error.
     pub fn init_token(spec: &TokenSpec, so_pin: &SecretString) -> Result<(), TokenError> {
-        let module = module::load(&spec.module)?;
-        if module::find_token(&module, spec).is_ok() {
-            return Ok(());
+        match module::find_token(&module::load(&spec.module)?, spec) {
+            Ok(_) => Ok(()),
+            Err(TokenError::Absent { .. }) => Founding::new(spec, so_pin, &spec.pin.read()?)?.begin(),
+            Err(error) => Err(error),
         }
-        let slots = module.get_slots_with_token().map_err(TokenError::of_call)?;
-        let is_free = |slot| module.get_token_info(slot).is_ok_and(|info| !info.token_initialized());
-        let free = slots.into_iter().find(|slot| is_free(*slot)).ok_or(TokenError::NoFreeSlot)?;
-        module.init_token(free, so_pin, &spec.label).map_err(TokenError::of_call)?;
-        let (slot, _) = module::find_token(&module, spec)?;
-        let session = module.open_rw_session(slot).map_err(TokenError::of_call)?;
-        session.login(UserType::So, Some(so_pin)).map_err(TokenError::of_call)?;
-        session.init_pin(&spec.pin.read()?).map_err(TokenError::of_call)?;
-        session.logout().map_err(TokenError::of_call)
     }
 
     /// Logs in for key management.

@@ -18,7 +18,7 @@
 //! reached), `key` (how a key is found and what it must be), `session`, `thread` and `pool` (signing), `wire` and `worker` (the
 //! process that signs), `process`, `keeper`, `standing` and `supervisor` (the process that has it sign). [`manage`] is what
 //! officers have a token do: `overseer` judges it in the worker, `memory` keeps what was done, `steward` does it and `keys` grow by
-//! it; `custody`, `asks` and `lessons` pass it on in the supervisor. [`probe`] stands beside them: it measures a token for whoever
+//! it; `initialise` makes the token itself, by `founding`; `custody`, `asks` and `lessons` pass it on in the supervisor. [`probe`] stands beside them: it measures a token for whoever
 //! connects one. `frames` is `wire` as the fuzzer reaches it.
 
 mod asks;
@@ -26,8 +26,10 @@ mod cpu;
 mod custody;
 mod denial;
 pub mod error;
+mod founding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod frames;
+mod initialise;
 mod keeper;
 mod key;
 mod keygen;
@@ -68,6 +70,7 @@ use crate::domain::{Digest, Lane, PublicKey, Signature};
 
 pub use denial::Denial;
 pub use error::{Disposition, KeyAttribute, TokenError};
+pub use initialise::run_initialiser;
 pub use keygen::TokenAdmin;
 pub use latch::PinLatch;
 pub use manage::{Admission, Managed, Management, Stop, Task};
@@ -192,6 +195,8 @@ pub struct TokenSpec {
     pub pin: PinSource,
     /// Where officers put the PIN that the token is to get next.
     pub new_pin_file: Option<PathBuf>,
+    /// Where the PIN of the token's security officer is, while officers have a slot initialised as this token.
+    pub so_pin_file: Option<PathBuf>,
     /// Where it is kept on disk that a PIN was refused.
     pub latch: PinLatch,
     /// How many worker processes; `None` takes one a core where the token computes here, one where it is a device.

@@ -56,6 +56,8 @@ pub(super) enum Act {
         public_key: Option<PublicKey>,
     },
     ChangePin,
+    /// A free slot becomes the token; a process of its own does it.
+    Initialise,
 }
 
 /// A key that may sign certificates.
@@ -146,7 +148,7 @@ impl Overseer {
             Change::Generate(_) => Act::Generate(self.generated(&approved)?),
             Change::Destroy(name) => destruction(name, certification.map(|consent| certified(consent, rosters)).transpose()?)?,
             Change::ChangePin { token } => self.check_token(token).map(|()| Act::ChangePin)?,
-            Change::InitialiseToken { .. } => return Err(Denial::Initialise),
+            Change::InitialiseToken { token } => self.check_token(token).map(|()| Act::Initialise)?,
             other => return Err(Denial::NoTask { change: other.name() }),
         };
         let proposal = approved.proposal();
@@ -179,6 +181,7 @@ impl Act {
             Self::Generate(_) => "generate",
             Self::Destroy { .. } => "destroy",
             Self::ChangePin => "change_pin",
+            Self::Initialise => "initialise_token",
         }
     }
 }

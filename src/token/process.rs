@@ -94,11 +94,19 @@ impl Worker {
         number: u32,
         local: Option<bool>,
     ) -> io::Result<(Self, BufReader<ChildStdout>)> {
+        let local = local.map(|local| format!("--local={local}"));
+        Self::spawn_with(spec, command, number, local.as_deref())
+    }
+
+    /// The same with one more argument.
+    pub(super) fn spawn_with(
+        spec: &TokenSpec,
+        command: &WorkerCommand,
+        number: u32,
+        argument: Option<&str>,
+    ) -> io::Result<(Self, BufReader<ChildStdout>)> {
         let mut process = Command::new(&command.program);
-        process.args(&command.arguments).envs(spec.environment.iter().map(|(name, value)| (name, value)));
-        if let Some(local) = local {
-            process.arg(format!("--local={local}"));
-        }
+        process.args(&command.arguments).args(argument).envs(spec.environment.iter().map(|(name, value)| (name, value)));
         if let Some(user) = &spec.user {
             process.uid(user.uid).gid(user.gid);
         }

@@ -149,6 +149,7 @@ impl Steward {
                 }
             }
             Act::ChangePin => self.new_pin().map(drop),
+            Act::Initialise => Err(Denial::Initialise.into()),
         }
     }
 
@@ -170,6 +171,7 @@ impl Steward {
             Act::Generate(generation) => self.generate(generation, admin),
             Act::Destroy { label, public_key } => self.destroy(label, public_key.as_ref(), admin),
             Act::ChangePin => self.change_pin(admin),
+            Act::Initialise => Err(Denial::Initialise.into()),
         }
     }
 
@@ -189,6 +191,7 @@ impl Steward {
             },
             Act::ChangePin if begun == Progress::Done => Ok(Managed::PinChanged),
             Act::ChangePin => self.resume_pin(admin),
+            Act::Initialise => Err(Denial::Initialise.into()),
         }
     }
 

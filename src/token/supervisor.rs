@@ -257,11 +257,13 @@ impl fmt::Debug for SupervisedToken {
 }
 
 impl Shared {
-    fn spawn(self: &Arc<Self>, name: &str, work: impl FnOnce(&Arc<Self>) + Send + 'static) -> Result<(), TokenError> {
+    pub(super) fn spawn(self: &Arc<Self>, name: &str, work: impl FnOnce(&Arc<Self>) + Send + 'static) -> Result<(), TokenError> {
         let shared = Arc::clone(self);
         let spawned = std::thread::Builder::new().name(format!("{}-{name}", self.spec.name)).spawn(move || work(&shared));
         let thread = spawned.map_err(|error| self.process_error(format_args!("no thread: {error}")))?;
-        lock(&self.threads).push(thread);
+        let mut threads = lock(&self.threads);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
         Ok(())
     }
 

@@ -135,7 +135,7 @@ pub(super) fn serve(signatory: &impl Signatory, steward: Option<&Arc<Steward>>, 
 /// So many things for officers are in work at once: more only wait for the token's one hand.
 const MOST_AT_WORK: usize = 128;
 
-type Done = Result<Option<Managed>, TokenError>;
+pub(super) type Done = Result<Option<Managed>, TokenError>;
 
 /// Does something for officers on a thread of its own, and answers from there.
 fn beside(
@@ -165,7 +165,7 @@ fn nobody() -> Done {
     Err(super::Denial::NoOfficers.into())
 }
 
-fn answered(id: u64, done: &Done) -> WorkerFrame {
+pub(super) fn answered(id: u64, done: &Done) -> WorkerFrame {
     let answer = match done {
         Ok(managed) => Ok(managed.clone()),
         Err(error) => Err(WorkerError::from(error)),

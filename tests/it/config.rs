@@ -134,6 +134,18 @@ fn a_new_pin_goes_into_a_file_and_into_no_variable() {
 }
 
 #[test]
+fn the_so_pin_is_in_a_file_of_its_own() {
+    let home = dev_folder();
+    let file = home.path().join("sceau.toml");
+    edit(&file, "pin_file = \"user.pin\"", "pin_file = \"user.pin\"\nso_pin_file = \"so.pin\"");
+    let config = Config::load(&file).unwrap();
+    assert_eq!(config.tokens[0].so_pin_file, Some(home.path().join("so.pin")));
+    edit(&file, "\"so.pin\"", "\"user.pin\"");
+    let error = Config::load(&file).unwrap_err().to_string();
+    assert!(error.contains("so_pin_file is a file of the user PIN too"), "{error}");
+}
+
+#[test]
 fn how_long_items_are_kept_for_retries_is_bounded_and_none_may_be_kept() {
     let home = dev_folder();
     let path = home.path().join("sceau.toml");

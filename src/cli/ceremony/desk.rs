@@ -38,6 +38,7 @@ impl Desk {
             serial: token.serial.as_ref().map(ToString::to_string),
             pin: PinSource::File(pin.clone().unwrap_or_default()),
             new_pin_file: None,
+            so_pin_file: None,
             latch: PinLatch::at(file.at(file.plan.transcript.as_str()).with_extension("pin-latch")),
             workers: None,
             sessions: None,

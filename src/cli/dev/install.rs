@@ -68,6 +68,7 @@ fn token_spec(dir: &Path, module: &Path) -> TokenSpec {
         serial: None,
         pin: PinSource::File(dir.join(PIN)),
         new_pin_file: None,
+        so_pin_file: None,
         latch: PinLatch::at(dir.join("state/softhsm.pin-latch")),
         workers: None,
         sessions: None,

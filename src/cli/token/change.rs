@@ -29,15 +29,17 @@ pub(super) struct ChangePinArgs {
 
 /// Propose that a free slot becomes a token, with the label and the PINs of its worker's configuration.
 ///
-/// A token that has keys of the register is never initialised: each is destroyed first, by its name. The workers of this version do
-/// not do it: they open tokens that are there, and have no security officer's PIN. `sceau ceremony` does, in the offline room.
+/// No PIN is in what is signed, nor sent: a process of the token's user reads that of its security officer from so_pin_file and that of
+/// its user from where the configuration says. Put both there first, and take so_pin_file away when the token is made. A token that is
+/// initialised is never initialised anew, and one that has keys of the register, or of the configuration, is not new.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   sceau token initialise --config sceau.toml --token hsm-b --officer ada --officer-key /media/ada/ada.key
   sceau token initialise --config sceau.toml --token hsm-b --dry-run
 
-Exit codes: 0 proposed, 1 you said no, 64 it cannot be: the service has no such token, or it has keys.")]
+Exit codes: 0 proposed, 1 you said no, 64 it cannot be: the service has no such token, it is open or has keys, or there is no
+so_pin_file.")]
 pub(super) struct InitialiseArgs {
     #[command(flatten)]
     proposing: ProposingArgs,

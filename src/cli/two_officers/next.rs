@@ -103,11 +103,14 @@ pub(crate) fn then(change: &Change, id: ProposalId, scene: &Scene, place: &Place
         Change::Destroy(KeyName::Label(label)) => vec![step("see how it stands", &["dsc", "show"], format!("--label {label}"))],
         Change::Roster(_) => vec![step("see the officers", &["roster", "show"], String::new())],
         Change::ChangePin { .. } => vec![step("see that it signs", &["token", "status"], String::new())],
-        Change::InitialiseToken { token } => vec![step(
-            "make keys on it",
-            &["dsc", "generate"],
-            format!("--token {token} --label LABEL --country CC --common-name 'DSC NAME' {OTHER}"),
-        )],
+        Change::InitialiseToken { token } => vec![
+            step("take so_pin_file away, and see that the token opens", &["token", "status"], String::new()),
+            step(
+                "make keys on it",
+                &["dsc", "generate"],
+                format!("--token {token} --label LABEL --country CC --common-name 'DSC NAME' {OTHER}"),
+            ),
+        ],
         Change::Revoke(_) => vec![step("fetch the lists, and upload them", &["revoke"], format!("--fetch {id} --out lists"))],
         // Its command says what was signed, and all that follows.
         Change::Compromise { .. } => Vec::new(),

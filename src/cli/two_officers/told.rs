@@ -39,7 +39,10 @@ pub(crate) fn tell(change: &Change, scene: &Scene) -> Told {
             (format!("change the user PIN of the token {token}"), facts)
         }
         Change::InitialiseToken { token } => {
-            let facts = vec![("token", token.to_string()), ("PINs", "those that its worker's configuration names".to_owned())];
+            let facts = vec![
+                ("token", token.to_string()),
+                ("label and PINs", "those of its configuration: so_pin_file has the security officer's".to_owned()),
+            ];
             (format!("make a free slot the token {token}"), facts)
         }
         Change::Revoke(revocation) => revoke(revocation),

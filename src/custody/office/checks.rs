@@ -2,6 +2,7 @@
 
 use super::Office;
 use super::error::OfficeError;
+use super::hands::NotDone;
 use crate::custody::import::{self, Csca, Expected, ImportWarning, KnownKids};
 use crate::custody::register::Register;
 use crate::custody::revocation::{RevocationOrder, RevokeError};
@@ -36,7 +37,12 @@ impl Office {
                 Ok(Vec::new())
             }
             Change::Generate(generation) => self.check_token(&generation.token),
-            Change::ChangePin { token } | Change::InitialiseToken { token } => self.check_token(token),
+            Change::ChangePin { token } => self.check_token(token),
+            Change::InitialiseToken { token } => {
+                let warnings = self.check_token(token)?;
+                let refused = |NotDone { reason, .. }| OfficeError::NotReady { reason };
+                self.hands.check_initialise(token).map_err(refused).map(|()| warnings)
+            }
             _ => Ok(Vec::new()),
         }
     }

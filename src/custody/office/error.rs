@@ -85,6 +85,12 @@ pub enum OfficeError {
         /// Which.
         token: Label,
     },
+    /// It could not be done now.
+    #[error("{reason}")]
+    NotReady {
+        /// What stands in the way, and what would be right.
+        reason: String,
+    },
     /// The token did not do it.
     #[error("the token {token}: {reason}")]
     Token {

@@ -31,6 +31,14 @@ pub trait Hands: Send + Sync + fmt::Debug {
     /// Whether a token is among them.
     fn has(&self, token: &Label) -> bool;
 
+    /// Whether officers can have a slot initialised as a token, as far as it shows without asking it.
+    ///
+    /// # Errors
+    /// [`NotDone`] says what stands in the way, and what would be right.
+    fn check_initialise(&self, _token: &Label) -> Result<(), NotDone> {
+        Ok(())
+    }
+
     /// Has a token do something. It goes on where the future is dropped, and does a consent once, however often it is asked.
     fn manage(&self, token: &Label, order: Management) -> HandsFuture;
 }

@@ -177,11 +177,20 @@ fn a_token_does_what_is_its_own_and_nothing_else() {
         let name = change.name();
         assert_eq!(denial(&execution(agreed(change))), Denial::NoTask { change: name });
     }
-    assert_eq!(denial(&execution(agreed(Change::InitialiseToken { token: label("hsm-a") }))), Denial::Initialise);
     let request = Management { task: Task::Request, ..execution(agreed(change_pin())) };
     assert_eq!(denial(&request), Denial::NotThat { found: "change_pin", wanted: "generate" });
     let specimen = Management { task: Task::Specimen { iat: MIDNIGHT }, ..execution(agreed(generation("hsm-a"))) };
     assert_eq!(denial(&specimen), Denial::NotThat { found: "generate", wanted: "certify" });
+}
+
+#[test]
+fn two_officers_have_a_slot_initialised_as_this_token_and_no_other() {
+    let initialise = |token| Change::InitialiseToken { token: label(token) };
+    let allowed = judge(&execution(agreed(initialise("hsm-a"))));
+    assert!(matches!(&allowed, Ok(Allowed::Once(order)) if order.act == Act::Initialise), "{allowed:?}");
+    assert!(matches!(denial(&execution(agreed(initialise("hsm-b")))), Denial::OtherToken { .. }));
+    let alone = consent(&propose("ada", initialise("hsm-a")), &[]);
+    assert_eq!(refused(alone), Refusal::NotEnough { approvals: 0, needed: 1 });
 }
 
 #[test]
