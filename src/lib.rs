@@ -12,7 +12,7 @@
 //! | [`token`] | the HSM: worker processes and their supervisor, module, login, keys, sessions, and what officers have done on it; the only room that names cryptoki |
 //! | [`ledger`] | what was signed: records in a chain of hashes, on disk before a certificate leaves; what is kept of items for retries; exports, and their audit; pruning; the only room that names sqlx |
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; what can be signed at a moment |
-//! | [`custody`] | the life of a DSC: the check of what comes back from the CSCA, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals, and the keyring that follows it; the office, which writes what officers agree on and has it done; the ceremony of the offline room; the ceremony of the offline room; the CSCA of development; what officers revoke; the only room that names rcgen |
+//! | [`custody`] | the life of a DSC: the check of what comes back from the CSCA, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals, and the keyring that follows it; the office, which writes what officers agree on and has it done; the ceremony of the offline room; the CSCA of development; what officers revoke; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
@@ -72,6 +72,7 @@
 //!   signs nothing from the next frame on, and no restart brings it back. token/overseer/tests.rs, tests/it/custody_worker.rs
 //! - **A slot becomes a token when two officers agree, and one that is initialised is never written to;** what was cut off is ended
 //!   under the same consent alone. tests/it/custody_worker/initialise.rs
+//! - **What the officers' handbook says to type works as it stands there,** every block of it. tests/it/handbook.rs
 //! - **An officer reads what is signed before it is signed,** from the text itself, whatever the service says of it; and nothing is
 //!   signed unasked. cli/two_officers/tests.rs, tests/it/desk.rs
 //! - **A replica that has not read the register for as long as a change takes signs with none of its keys;** each batch looks when
