@@ -7,7 +7,7 @@ use super::error::OfficeError;
 use crate::custody::publish;
 use crate::custody::register::{End, InForce, Key, Misfit, Register};
 use crate::custody::revocation::Remade;
-use crate::domain::officers::{Change, KeyName, Label, Outcome, ProposalId};
+use crate::domain::officers::{KeyName, Label, Outcome, ProposalId};
 use crate::domain::{CertificateType, CertificateTypes, Dsc, Kid, NumericDate, SignatureCheck};
 use crate::encode::cms::SignedMessage;
 use crate::encode::specimen::Specimen as ToSign;
@@ -57,8 +57,7 @@ impl Office {
     }
 
     async fn specimen(&self, register: &Arc<Register>, key: &InForce<'_>, iat: NumericDate) -> Result<(), String> {
-        let is_its_own = |change: &Change| matches!(change, Change::Certify(certified) if certified.label == *key.label);
-        let consent = register.carried_out(is_its_own).ok_or("nothing in the chain certifies it")?;
+        let consent = register.certification(key.label).ok_or("nothing in the chain certifies it")?;
         let order = Management { history: register.roster_history().clone(), consent, task: Task::Specimen { iat } };
         let Managed::Specimen { signature } = self.ask(key.token, order).await.map_err(|error| error.reason)? else {
             return Err("the token says that it did something else".to_owned());
@@ -76,9 +75,8 @@ impl Office {
         let register = self.read().await?;
         let key = register.key(label).ok_or_else(|| OfficeError::NoKey { key: KeyName::Label(label.clone()) })?;
         let token = key.token();
-        let is_its_own = |change: &Change| matches!(change, Change::Generate(generation) if generation.label == *label);
         let refuse = |reason: String| OfficeError::Token { token: token.clone(), reason };
-        let consent = register.carried_out(is_its_own).ok_or_else(|| refuse("nothing in the chain generates it".to_owned()))?;
+        let consent = register.generation(label).ok_or_else(|| refuse("nothing in the chain generates it".to_owned()))?;
         let order = Management { history: register.roster_history().clone(), consent, task: Task::Request };
         match self.ask(token, order).await {
             Ok(Managed::Requested { request }) => Ok(request),

@@ -254,9 +254,8 @@ impl Office {
 /// What a token is to do: where a text names a key by its kid, the worker is shown the certificate with it.
 fn task_of(register: &Register, change: &Change) -> Task {
     let Change::Destroy(KeyName::Kid(kid)) = change else { return Task::Execute };
-    let label = register.key_of(*kid).map(|key| key.label());
-    let is_its_own = |change: &Change| matches!(change, Change::Certify(certified) if Some(&certified.label) == label);
-    register.carried_out(is_its_own).map_or(Task::Execute, |certification| Task::ExecuteOn { certification })
+    let certification = register.key_of(*kid).and_then(|key| register.certification(key.label()));
+    certification.map_or(Task::Execute, |certification| Task::ExecuteOn { certification })
 }
 
 /// The token that has to do a change; none where nobody has to.

@@ -32,7 +32,7 @@ pub use key::{Key, State, Use, Window};
 pub use misfit::{Damaged, Misfit};
 pub use papers::{Papers, StopOrder};
 
-use crate::domain::officers::{Approved, ChainHead, Change, Consent, Event, Label, ProposalId, Roster, RosterHistory};
+use crate::domain::officers::{Approved, ChainHead, Event, Label, ProposalId, Roster, RosterHistory};
 use crate::domain::{CertificateTypes, Dsc, Kid, NumericDate, Octets};
 
 /// Keys, proposals and officers, as the chain up to its head has them.
@@ -165,13 +165,6 @@ impl Register {
     /// Every proposal that there ever was, in no order.
     pub fn proposals(&self) -> impl Iterator<Item = &Filed> {
         self.proposals.values()
-    }
-
-    /// Texts and signatures of the change that was carried out and that a test means: what made a key, or certified it.
-    #[must_use]
-    pub fn carried_out(&self, is_meant: impl Fn(&Change) -> bool) -> Option<Consent> {
-        let is_done = |filed: &&Filed| filed.is_carried_out() && is_meant(filed.proposal().change());
-        self.proposals.values().find(is_done).map(Filed::consent)
     }
 
     /// The proposals that officers may approve at an instant, the one that expires first in front.
