@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::exit::SOME_REFUSED;
 use super::place::{Place, PlaceArgs};
+use super::runtime;
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
 use crate::service::admin::AdminError;
@@ -119,8 +120,4 @@ fn accept(args: &AcceptArgs) -> anyhow::Result<ExitCode> {
         writeln!(out, "signing had stopped: {reason}")?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }

@@ -19,6 +19,7 @@ mod ledger_keys;
 mod log;
 mod man;
 mod ndjson;
+mod new_file;
 mod notify;
 mod officer;
 mod open;
@@ -44,7 +45,13 @@ mod verify;
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+
+/// What a command waits for answers on.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
 
 /// HSM-backed batch signing of health certificates (EU DCC / HCERT).
 #[derive(Debug, Parser)]

@@ -1,7 +1,6 @@
 //! The ceremony itself: step after step, each on paper before and after.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 
 use anyhow::{Context, bail, ensure};
 
@@ -10,6 +9,7 @@ use super::desk::Desk;
 use super::paper::Paper;
 use super::steps::{Hands, Work};
 use super::witness;
+use crate::cli::new_file;
 use crate::custody::ceremony::line::{Run, visible};
 use crate::custody::ceremony::progress::head;
 use crate::custody::ceremony::{FileName, Line, Plan, Progress, Step, check};
@@ -121,11 +121,7 @@ impl<'p> Room<'p> {
     /// Writes a new file; on disk when this returns.
     fn put(&self, name: &FileName, bytes: &[u8]) -> anyhow::Result<()> {
         let path = self.file.at(name.as_str());
-        let written = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-        written.with_context(|| format!("cannot write {}", path.display()))
+        new_file::write_new(&path, 0o666, bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Has the officers sign who are present.

@@ -9,8 +9,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::manifest::{ChainHead, LEDGER, MANIFEST, Manifest, copy_new, places};
-use super::{now, runtime};
+use super::now;
 use crate::cli::ndjson;
+use crate::cli::runtime;
 use crate::cli::stores::Stores;
 use crate::config::{Config, StoreSettings};
 use crate::ledger::store::ChainState;

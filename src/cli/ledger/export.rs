@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::runtime;
 use crate::cli::place::PlaceArgs;
+use crate::cli::runtime;
 
 /// Write every record of the ledger to a file that `sceau audit verify` checks.
 ///

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::runtime;
 use crate::cli::exit::SOME_REFUSED;
 use crate::cli::ndjson;
 use crate::cli::place::PlaceArgs;
 use crate::cli::question::QuestionArgs;
+use crate::cli::runtime;
 use crate::domain::NumericDate;
 use crate::service::proto::v1;
 

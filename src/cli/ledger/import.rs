@@ -9,9 +9,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 
-use super::{now, runtime};
+use super::now;
 use crate::cli::audit;
 use crate::cli::exit::SOME_REFUSED;
+use crate::cli::runtime;
 use crate::cli::stores::Stores;
 use crate::cli::{ledger_keys, ndjson};
 use crate::config::Config;

@@ -1,14 +1,15 @@
 //! What is in a backup: its files, and where each belongs.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::new_file;
 use crate::config::{Config, StoreSettings};
 use crate::domain::{NumericDate, Octets};
 use crate::ledger::record::Head;
@@ -130,18 +131,13 @@ pub(super) fn places(config: &Config) -> Vec<(String, PathBuf)> {
 
 /// Writes a file of mode 0600 that is not there yet, durably.
 pub(super) fn write_new(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(content)?;
-        file.sync_all()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    new_file::write_new(path, new_file::PRIVATE, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Copies a file to where none is, durably, mode 0600. What root copies goes to the owner of the folder.
 pub(super) fn copy_new(from: &Path, to: &Path) -> anyhow::Result<()> {
     let copy = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+        let mut file = new_file::create_new(to, new_file::PRIVATE)?;
         if let (Some(folder), 0) = (to.parent(), file.metadata()?.uid()) {
             let owner = fs::metadata(folder)?;
             fchown(&file, Some(owner.uid()), Some(owner.gid()))?;

@@ -31,6 +31,6 @@ pub(super) fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
         anyhow::bail!("ledger.store is not \"postgres\": there is nothing to bring up to date")
     };
     let url = url_of(settings)?;
-    super::runtime()?.block_on(PostgresStore::migrate(&url)).with_context(|| format!("the ledger {url}"))?;
+    crate::cli::runtime()?.block_on(PostgresStore::migrate(&url)).with_context(|| format!("the ledger {url}"))?;
     Ok(ExitCode::SUCCESS)
 }

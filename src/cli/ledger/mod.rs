@@ -62,7 +62,3 @@ pub(crate) fn run(args: &LedgerArgs) -> anyhow::Result<ExitCode> {
 fn now() -> NumericDate {
     SystemClock.now()
 }
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
-}

@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use super::{now, runtime};
+use super::now;
 use crate::cli::ledger_keys;
 use crate::cli::ndjson;
+use crate::cli::runtime;
 use crate::cli::stores::{Stores, open_sqlite};
 use crate::config::{Config, LedgerSettings, StoreSettings};
 use crate::domain::{NumericDate, SystemClock};

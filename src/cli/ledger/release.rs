@@ -42,7 +42,7 @@ pub(super) fn run(args: &ReleaseArgs) -> anyhow::Result<ExitCode> {
         anyhow::bail!("ledger.store is not \"postgres\": no signer waits for another's items")
     };
     let url = url_of(settings)?;
-    super::runtime()?.block_on(async {
+    crate::cli::runtime()?.block_on(async {
         let store = PostgresStore::connect(url.clone()).await.with_context(|| format!("the ledger {url}"))?;
         release(&store, &args.instance).await
     })?;

@@ -10,9 +10,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::manifest::{ChainHead, LEDGER, Manifest, copy_new, places};
-use super::runtime;
 use crate::cli::exit::SOME_REFUSED;
 use crate::cli::ndjson;
+use crate::cli::runtime;
 use crate::config::{Config, StoreSettings};
 use crate::ledger::archive::PinnedHead;
 use crate::ledger::moving::ChainCheck;

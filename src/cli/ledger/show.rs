@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::runtime;
 use crate::cli::exit::SOME_REFUSED;
 use crate::cli::ndjson;
 use crate::cli::place::PlaceArgs;
+use crate::cli::runtime;
 use crate::domain::NumericDate;
 
 /// Show the chains of the ledger, their ends, and whether it can be written.

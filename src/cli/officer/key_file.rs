@@ -1,13 +1,11 @@
 //! The file of an officer's private key.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
 use zeroize::Zeroizing;
 
+use crate::cli::new_file;
 use crate::cli::two_officers::misuse;
 use crate::domain::officers::OfficerKey;
 use crate::token::pin::check_mode;
@@ -25,8 +23,7 @@ pub(crate) fn read_key(path: &Path) -> anyhow::Result<OfficerKey> {
 /// Writes a key to a file that is not there yet; on disk when this returns.
 pub(crate) fn write_key(path: &Path, key: &OfficerKey) -> anyhow::Result<()> {
     let cannot = || format!("cannot make the officer's key {}", path.display());
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
-    file.write_all(key.to_pem().as_bytes()).and_then(|()| file.sync_all()).with_context(cannot)
+    new_file::write_new(path, new_file::PRIVATE, key.to_pem().as_bytes()).with_context(cannot)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The folder of lists.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, OpenOptions, read_dir};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, read_dir};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -11,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use crate::cli::new_file;
 use crate::service::proto::v1;
 
 /// A folder that lists are written to.
@@ -52,8 +52,7 @@ impl Folder {
     fn write_file(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
         let path = self.dir.join(name);
         let cannot = || format!("cannot write {}", path.display());
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).with_context(cannot)?;
-        file.write_all(content).and_then(|()| file.sync_all()).with_context(cannot)?;
+        new_file::write_new(&path, new_file::PRIVATE, content).with_context(cannot)?;
         Ok(path)
     }
 }

@@ -2,8 +2,9 @@
 
 use tokio::runtime::Runtime;
 
-use super::{Scene, runtime};
+use super::Scene;
 use crate::cli::place::PlaceArgs;
+use crate::cli::runtime;
 use crate::service::admin::AdminError;
 use crate::service::custody::CustodyClient;
 use crate::service::proto::v1;

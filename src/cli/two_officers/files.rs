@@ -1,13 +1,11 @@
 //! Files that a command makes, and never overwrites.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
 
 use super::misuse;
+use crate::cli::new_file;
 
 /// Says so before anything is done.
 pub(crate) fn refuse_existing(path: &Path) -> anyhow::Result<()> {
@@ -20,9 +18,7 @@ pub(crate) fn refuse_existing(path: &Path) -> anyhow::Result<()> {
 /// Writes a file that is not there yet; on disk when this returns.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     refuse_existing(path)?;
-    let cannot = || format!("cannot write {}", path.display());
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).with_context(cannot)?;
-    file.write_all(content).and_then(|()| file.sync_all()).with_context(cannot)
+    new_file::write_new(path, 0o644, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -19,8 +19,6 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use anyhow::Context;
-
 pub(crate) use args::{KeyArgs, ProposingArgs, SigningArgs, When, command, parse_types};
 pub(crate) use certificate::{AgainstArgs, Checked, first_der};
 pub(crate) use decide::{Decided, approve, decided, reject};
@@ -39,9 +37,4 @@ pub(crate) struct Misuse(String);
 
 pub(crate) fn misuse(message: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(Misuse(message.into()))
-}
-
-/// What a command waits for answers on.
-pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }

@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 
-use crate::cli::two_officers::{dsc_of, runtime, types_of};
+use crate::cli::runtime;
+use crate::cli::two_officers::{dsc_of, types_of};
 use crate::config::Config;
 use crate::custody::plan::{Existing, Stage};
 use crate::domain::{Algorithm, NumericDate};
