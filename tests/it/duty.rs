@@ -20,8 +20,8 @@ use sceau::token::{Disposition, Order, Readiness, SessionId, SignFuture, Token, 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::rotation::{SetClock, VACCINATION, batch};
-use crate::support::{TestDsc, issue, settings, signing_time};
+use crate::rotation::SetClock;
+use crate::support::{TestDsc, VACCINATION, batch, issue, settings, signing_time};
 
 const DAY: i64 = 86_400;
 

@@ -5,19 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sceau::domain::{CallerId, CertificateType, Digest, Dsc, ItemId, Kid, Lane, Signature};
-use sceau::sign::{
-    BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, SignFailure, Signer, SignerSettings, SigningKey, Station,
-};
+use sceau::domain::{CertificateType, Digest, Dsc, Kid, Signature};
+use sceau::sign::{Certificate, ItemError, ItemOutcome, SignFailure, Signer, SignerSettings, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Disposition, Order, Readiness, SessionId, SignFuture, Signed, Token, TokenError, TokenKey};
 
-use crate::support::{TestDsc, issue, profile, settings, signer_of};
+use crate::support::{TestDsc, VACCINATION, batch, issue, settings, signer_of};
 
-const PAYLOAD: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","v":[{"tg":"840539006",
-"vp":"1119349007","mp":"EU/1/20/1528","ma":"ORG-100030215","dn":2,"sd":1,"dt":"2021-09-06","co":"FR","is":"DASS-NC"}]}"#;
-
-const TEST_PAYLOAD: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","t":[{"tg":"840539006",
+const TEST_VACCINATION: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","t":[{"tg":"840539006",
 "tt":"LP6464-4","sc":"2021-10-19T08:00:00+11:00","tr":"260415000","tc":"CHT","co":"FR","is":"DASS-NC"}]}"#;
 
 /// How a token behaves.
@@ -152,23 +147,11 @@ impl Pair {
 }
 
 async fn sign(signer: &Signer, items: usize) -> Vec<ItemOutcome> {
-    sign_payloads(signer, vec![PAYLOAD.into(); items]).await
+    sign_payloads(signer, vec![VACCINATION.into(); items]).await
 }
 
 async fn sign_payloads(signer: &Signer, payloads: Vec<Bytes>) -> Vec<ItemOutcome> {
-    let item = |(n, payload)| BatchItem { item_id: ItemId::new(&format!("item-{n}")).unwrap(), payload, expires_at: None };
-    let request = BatchRequest {
-        caller: CallerId::new("test"),
-        person: None,
-        request: "test".into(),
-        profile: profile("dcc"),
-        lane: Lane::Bulk,
-        validate_only: false,
-        permits: sceau::sign::Permits::ALL,
-        deadline: None,
-        items: payloads.into_iter().enumerate().map(item).collect(),
-    };
-    signer.sign_batch(request).await
+    signer.sign_batch(batch(payloads)).await
 }
 
 fn kids(outcomes: &[ItemOutcome]) -> Vec<Kid> {
@@ -210,7 +193,7 @@ async fn a_group_that_waits_for_its_token_holds_up_no_other() {
     let keys = vec![bind(0, &a).unwrap(), bind(1, &b).unwrap()];
     let signer = signer_of(keys, SignerSettings { sign_timeout: Duration::from_secs(2), ..settings() });
     // The first has no token until its time is over; the second's first signature does not verify.
-    let outcomes = sign_payloads(&signer, vec![PAYLOAD.into(), TEST_PAYLOAD.into()]).await;
+    let outcomes = sign_payloads(&signer, vec![VACCINATION.into(), TEST_VACCINATION.into()]).await;
     assert!(outcomes[0].is_err());
     assert_eq!(outcomes[1].as_ref().unwrap().kid, dscs[1].kid());
 }

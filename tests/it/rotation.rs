@@ -5,19 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use sceau::domain::{CallerId, CertificateType, Clock, Dsc, ItemId, KeyUse, Kid, Lane, NumericDate, UvciMaker, Window};
-use sceau::sign::{
-    BatchItem, BatchRequest, ItemError, ItemOutcome, Keyring, KeyringError, LiveKeyring, Permits, Signer, SigningKey, Station,
-};
+use sceau::domain::{CertificateType, Clock, Dsc, KeyUse, Kid, NumericDate, UvciMaker, Window};
+use sceau::sign::{ItemError, ItemOutcome, Keyring, KeyringError, LiveKeyring, Signer, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Order, Readiness, SessionId, SignFuture, Signed, Token, TokenError, TokenKey};
 use tokio::sync::Notify;
 
-use crate::support::{TestDsc, issue, profile, settings, signing_time};
-
-pub(crate) const VACCINATION: &[u8] =
-    br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","v":[{"tg":"840539006",
-"vp":"1119349007","mp":"EU/1/20/1528","ma":"ORG-100030215","dn":2,"sd":1,"dt":"2021-09-06","co":"FR","is":"DASS-NC"}]}"#;
+use crate::support::{TestDsc, VACCINATION, batch, issue, profile, settings, signing_time};
 
 const TEST: &[u8] = br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","t":[{"tg":"840539006",
 "tt":"LP6464-4","sc":"2021-10-19T08:00:00+11:00","tr":"260415000","tc":"CHT","co":"FR","is":"DASS-NC"}]}"#;
@@ -104,21 +98,6 @@ impl Desk {
             *shares.entry(outcome.unwrap().kid).or_default() += 1;
         }
         shares
-    }
-}
-
-pub(crate) fn batch(payloads: Vec<Bytes>) -> BatchRequest {
-    let item = |(n, payload)| BatchItem { item_id: ItemId::new(&format!("item-{n}")).unwrap(), payload, expires_at: None };
-    BatchRequest {
-        caller: CallerId::new("test"),
-        person: None,
-        request: "test".into(),
-        profile: profile("dcc"),
-        lane: Lane::Bulk,
-        validate_only: false,
-        permits: Permits::ALL,
-        deadline: None,
-        items: payloads.into_iter().enumerate().map(item).collect(),
     }
 }
 

@@ -5,13 +5,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sceau::custody::development::{DevelopmentCsca, DscRequest};
 use sceau::domain::time::FixedClock;
-use sceau::domain::{Algorithm, CertificateType, Dsc, NumericDate, RuleSet, UvciMaker};
+use sceau::domain::{Algorithm, CallerId, CertificateType, Dsc, ItemId, Lane, NumericDate, RuleSet, UvciMaker};
 use sceau::service::access::CallerSettings;
 use sceau::service::tls::LiveTls;
 use sceau::service::{Administration, Drain, Limits, Live, LiveSettings, Parts};
-use sceau::sign::{Durations, Keyring, LiveKeyring, Profile, Signer, SignerSettings, SigningKey, Station};
+use sceau::sign::{
+    BatchItem, BatchRequest, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey, Station,
+};
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Token, TokenKey};
 use tempfile::TempDir;
@@ -233,5 +236,26 @@ impl Drop for LocalServer {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
+    }
+}
+
+/// A payload that every rule lets pass.
+pub(crate) const VACCINATION: &[u8] =
+    br#"{"ver":"1.3.0","nam":{"fn":"Wallis","gn":"Jeanne"},"dob":"1984-03-02","v":[{"tg":"840539006",
+"vp":"1119349007","mp":"EU/1/20/1528","ma":"ORG-100030215","dn":2,"sd":1,"dt":"2021-09-06","co":"FR","is":"DASS-NC"}]}"#;
+
+/// A bulk batch of the profile `dcc`.
+pub(crate) fn batch(payloads: Vec<Bytes>) -> BatchRequest {
+    let item = |(n, payload)| BatchItem { item_id: ItemId::new(&format!("item-{n}")).unwrap(), payload, expires_at: None };
+    BatchRequest {
+        caller: CallerId::new("test"),
+        person: None,
+        request: "test".into(),
+        profile: profile("dcc"),
+        lane: Lane::Bulk,
+        validate_only: false,
+        permits: Permits::ALL,
+        deadline: None,
+        items: payloads.into_iter().enumerate().map(item).collect(),
     }
 }
