@@ -16,7 +16,8 @@ use sceau::service::proto::v1;
 use sceau::service::proto::v1::signer_client::SignerClient;
 use sceau::service::{Administration, Drain, Limits, Live, LiveSettings, Parts};
 use sceau::sign::{
-    BatchItem, BatchRequest, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey, Station,
+    BatchItem, BatchRequest, Checking, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey,
+    Station,
 };
 use sceau::token::TokenKey;
 use sceau::token::software::{SoftwareToken, StandIn};
@@ -62,7 +63,7 @@ fn signer() -> Arc<Signer> {
     let key = SigningKey::new(dsc, vec![(station, TokenKey::FIRST)]).expect("a key");
     let keyring = Arc::new(LiveKeyring::new(Keyring::new(vec![Arc::new(key)]).expect("a keyring")));
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let settings = SignerSettings { sign_timeout: Duration::from_secs(10), check_signatures: false, threads };
+    let settings = SignerSettings { sign_timeout: Duration::from_secs(10), checking: Checking::Skipped, threads };
     let uvci_maker = UvciMaker::new(&[3; 32]).expect("a secret");
     Arc::new(Signer::new(keyring, Arc::new(FixedClock(now())), uvci_maker, settings).expect("threads"))
 }

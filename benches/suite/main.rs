@@ -11,6 +11,7 @@ mod path;
 mod payloads;
 mod retries;
 mod stages;
+mod verify;
 
 fn main() {
     if boundary::run_as_worker() {
@@ -18,6 +19,7 @@ fn main() {
     }
     path::benches();
     stages::benches();
+    verify::benches();
     boundary::benches();
     grpc::benches();
     retries::benches();

@@ -80,7 +80,10 @@ impl Reload<'_> {
         note(before.limits.max_connections != next.limits.max_connections, "server.max_connections");
         note(before.drain != next.drain, "server.drain_seconds, drain_delay_seconds");
         note(before.max_clock_step != next.max_clock_step, "server.max_clock_step_seconds");
-        note(before.signer != next.signer, "[signing] threads, sign_timeout_ms, skip_signature_check_at_own_risk");
+        note(
+            before.signer != next.signer,
+            "[signing] threads, sign_timeout_ms, signature_check, skip_signature_check_at_own_risk",
+        );
         note(before.uvci_maker != next.uvci_maker, "signing.uvci_secret_file");
         note(before.seen != next.seen, "[monitoring], [log]");
         note(before.retries != next.retries, "[retries]");

@@ -34,7 +34,7 @@ use crate::service::custody::Custodian;
 use crate::service::monitoring::{Monitoring, Sources, Traces, Watched, WatchedCustody, WatchedLedger};
 use crate::service::tls::LiveTls;
 use crate::service::{self, Administration, Live, Parts};
-use crate::sign::{ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer, UploadKey};
+use crate::sign::{Checking, ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer, UploadKey};
 
 /// Serve the signing API.
 ///
@@ -179,7 +179,7 @@ struct Assembled {
 
 /// Opens the tokens and puts the service together.
 async fn assemble(config: &Config, file: &Path) -> anyhow::Result<Assembled> {
-    if !config.signer.check_signatures {
+    if config.signer.checking == Checking::Skipped {
         tracing::warn!("signatures leave UNCHECKED: skip_signature_check_at_own_risk is set");
     }
     check_files(config, file)?;

@@ -9,13 +9,15 @@ use std::time::Duration;
 use nix::unistd::User;
 
 use super::callers::ServerBounds;
-use super::file::{DscSection, File, Preset, ProfileSection, RetriesSection, ServerSection, TokenSection};
+use super::file::{
+    CheckWord, DscSection, File, Preset, ProfileSection, RetriesSection, ServerSection, SigningSection, TokenSection,
+};
 use super::form::Form;
 use super::{Config, ConfigError, KeyFile, Problem, Seen, WorkerConfig};
 use crate::domain::{Country, Rule, RuleSet, Rulebook, UvciMaker, ValueSets};
 use crate::ledger::Retention;
 use crate::service::{Drain, Limits};
-use crate::sign::{Durations, Profile, SignerSettings};
+use crate::sign::{Checking, Durations, Profile, SignerSettings};
 use crate::token::pin::check_mode;
 use crate::token::{PinLatch, PinSource, Purpose, TokenSpec, WorkerUser};
 
@@ -93,7 +95,7 @@ impl<'p> Check<'p> {
         let threads = file.signing.threads.number().unwrap_or_else(crate::token::cores);
         let signer = SignerSettings {
             sign_timeout: Duration::from_millis(file.signing.sign_timeout_ms),
-            check_signatures: !file.signing.skip_signature_check_at_own_risk,
+            checking: checking(&file.signing),
             threads,
         };
         if file.signing.sign_timeout_ms == 0 {
@@ -415,6 +417,14 @@ impl<'p> Check<'p> {
 }
 
 /// Names of tokens are in file names.
+fn checking(section: &SigningSection) -> Checking {
+    match section.signature_check {
+        _ if section.skip_signature_check_at_own_risk => Checking::Skipped,
+        CheckWord::Batch => Checking::Batch,
+        CheckWord::Each => Checking::Each,
+    }
+}
+
 fn is_file_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !name.is_empty() && !name.starts_with('.') && name.len() <= 64 && name.bytes().all(is_plain)

@@ -137,8 +137,18 @@ pub(super) struct SigningSection {
     #[serde(default = "default_sign_timeout_ms")]
     pub(super) sign_timeout_ms: u64,
     #[serde(default)]
+    pub(super) signature_check: CheckWord,
+    #[serde(default)]
     pub(super) skip_signature_check_at_own_risk: bool,
     pub(super) value_sets_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CheckWord {
+    #[default]
+    Batch,
+    Each,
 }
 
 #[derive(Clone, Debug, Deserialize)]

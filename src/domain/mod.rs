@@ -10,6 +10,7 @@
 
 pub mod algorithm;
 pub mod batch;
+pub mod batch_check;
 pub mod check;
 pub mod digest;
 pub mod dsc;
@@ -32,6 +33,7 @@ pub mod value_sets;
 
 pub use algorithm::Algorithm;
 pub use batch::{CallerId, ItemId, Lane};
+pub use batch_check::{BatchCheck, NoBatchCheck};
 pub use check::{InvalidKey, SignatureCheck};
 pub use digest::{Digest, Signature};
 pub use dsc::{CertificateTypes, Dsc, DscError, PublicKey};

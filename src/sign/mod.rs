@@ -8,8 +8,8 @@
 //! 4. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
 //!    signing. A bad item keeps its own faults and the rest go on.
 //! 5. The token signs, in groups of one DSC, each of which is on record first (`on_record`).
-//! 6. rayon, per item: the signature is verified with the DSC's public key, and the certificate assembled. It is on record,
-//!    and kept, before it leaves.
+//! 6. rayon: the signatures are verified with the DSC's public key, many at once (`checking`), and the certificates assembled.
+//!    They are on record, and kept, before they leave.
 //! 7. What a token did not sign, or not well, goes to another (`failover`): under the same DSC the same bytes, under another
 //!    prepared afresh.
 //!
@@ -21,6 +21,7 @@
 
 pub mod audit;
 pub mod batch;
+pub mod checking;
 pub mod clock_guard;
 pub mod clock_record;
 mod failover;
@@ -48,6 +49,7 @@ mod tests;
 
 pub use audit::{AuditKey, SealError, SealPace};
 pub use batch::{BatchItem, BatchRequest, Certificate, ItemError, ItemOutcome, Permits, SignFailure};
+pub use checking::Checking;
 pub use clock_guard::{ClockGuard, ClockStatus, MachineClocks};
 pub use clock_record::ClockFile;
 pub use keyring::{Keyring, KeysLacking, Lacking, LiveKeyring};

@@ -101,11 +101,6 @@ impl BatchContext {
 }
 
 impl Prepared {
-    /// Whether a signature is that of the DSC it is bound to.
-    pub(super) fn accepts(&self, signature: &Signature) -> bool {
-        self.binding.key.check().accepts(&self.digest, signature.as_bytes())
-    }
-
     /// What makes the same certificate again.
     pub(super) fn kept(&self, signature: Signature, expiry: Expiry, profile: Arc<str>) -> Kept {
         let dsc = self.binding.dsc();

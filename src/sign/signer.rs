@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::batch::{BatchItem, BatchRequest, ItemError, ItemOutcome, SignFailure};
+use super::checking::Checking;
 use super::failover::{Rebound, failover};
 use super::keyring::LiveKeyring;
 use super::on_record;
@@ -38,8 +39,8 @@ pub struct Signer {
 pub struct SignerSettings {
     /// How long the signatures of a batch may take, with every second try on other tokens.
     pub sign_timeout: Duration,
-    /// Whether every signature is checked before it leaves.
-    pub check_signatures: bool,
+    /// How every signature is checked before it leaves.
+    pub checking: Checking,
     /// How many threads encode and check, for each lane.
     pub threads: usize,
 }
@@ -247,15 +248,26 @@ impl Signer {
         let signatures = self.signatures(way, &group).await;
         drop(signing);
         let places: Vec<usize> = group.iter().map(|pending| pending.place).collect();
-        let (lane, check) = (way.lane, self.settings.check_signatures);
+        let (lane, checking) = (way.lane, self.settings.checking);
         let keys = way.keeping.as_ref().and_then(|keeping| keeping.ledger.keys()).cloned();
         let finish = move || {
-            let finish = |((index, pending), signature): ((usize, Pending), Result<Signed, SignFailure>)| {
-                between_items(lane);
-                pending.finish(index, signature, check, keys.as_ref())
+            let length = checking.share(group.len(), rayon::current_num_threads());
+            let mut answered = group.into_iter().enumerate().zip(signatures).peekable();
+            let mut shares: Vec<Vec<_>> = Vec::new();
+            while answered.peek().is_some() {
+                shares.push(answered.by_ref().take(length).collect());
+            }
+            let finish = |share: Vec<((usize, Pending), Result<Signed, SignFailure>)>| {
+                let signatures =
+                    share.iter().map(|((_, pending), signed)| Some((&pending.item, &signed.as_ref().ok()?.signature)));
+                let verdicts = checking.verdicts(signatures.collect(), || between_items(lane));
+                let finish = |(((index, pending), signature), verdict): (((usize, Pending), _), _)| {
+                    between_items(lane);
+                    pending.finish(index, signature, verdict, keys.as_ref())
+                };
+                share.into_iter().zip(verdicts).map(finish).collect::<Vec<_>>()
             };
-            let signed = group.into_par_iter().enumerate().zip(signatures);
-            signed.with_min_len(MIN_ITEMS_A_THREAD).map(finish).collect::<Vec<_>>()
+            shares.into_par_iter().flat_map_iter(finish).collect::<Vec<_>>()
         };
         let finishing = Stage::Finish.begin(lane, places.len());
         let closing = |place| Finished::failed(place, SignFailure::Closing);
@@ -347,14 +359,19 @@ impl Finished {
 }
 
 impl Pending {
-    /// Checks the signature, tells the token how it was, and puts the certificate together.
-    fn finish(self, index: usize, signature: Result<Signed, SignFailure>, check: bool, keys: Option<&LedgerKeys>) -> Finished {
+    /// Tells the token how its signature was, where it was checked, and puts the certificate together.
+    fn finish(
+        self,
+        index: usize,
+        signature: Result<Signed, SignFailure>,
+        verdict: Option<bool>,
+        keys: Option<&LedgerKeys>,
+    ) -> Finished {
         let Signed { signature, session } = match signature {
             Ok(signed) => signed,
             Err(failure) => return Finished::Unsigned(Unsigned { pending: self, failure }),
         };
-        if check {
-            let verifies = self.item.accepts(&signature);
+        if let Some(verifies) = verdict {
             self.item.binding.station().token().judge(session, verifies);
             if !verifies {
                 return Finished::Unsigned(Unsigned { pending: self, failure: SignFailure::BadSignature });

@@ -1,10 +1,12 @@
 //! One DSC with its key: what it signs, and where.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::keyring::Need;
 use super::route::{Place, Station};
-use crate::domain::{CertificateType, CertificateTypes, Dsc, InvalidKey, KeyUse, Kid, SignatureCheck};
+use crate::domain::{
+    BatchCheck, CertificateType, CertificateTypes, Digest, Dsc, InvalidKey, KeyUse, Kid, NoBatchCheck, SignatureCheck,
+};
 use crate::encode::ProtectedHeader;
 use crate::token::TokenKey;
 
@@ -16,6 +18,8 @@ pub struct SigningKey {
     dsc: Dsc,
     header: ProtectedHeader,
     check: SignatureCheck,
+    /// Made when the first batch needs it; nothing where there is none.
+    batch_check: OnceLock<Option<BatchCheck>>,
     places: Vec<Place>,
     used: Option<KeyUse>,
 }
@@ -33,7 +37,7 @@ impl SigningKey {
         let check = SignatureCheck::new(dsc.public_key()).map_err(|source| KeyringError::PublicKey { kid, source })?;
         let header = ProtectedHeader::new(dsc.algorithm(), kid);
         let places = places.into_iter().map(|(station, key)| Place { station, key }).collect();
-        Ok(Self { dsc, header, check, places, used: None })
+        Ok(Self { dsc, header, check, batch_check: OnceLock::new(), places, used: None })
     }
 
     /// The same, and it signs in a window alone, some of the types, with its share of the work.
@@ -120,8 +124,36 @@ impl SigningKey {
         &self.header
     }
 
-    pub(super) const fn check(&self) -> &SignatureCheck {
-        &self.check
+    /// The check of many signatures at once, which the first call makes, in some milliseconds; nothing where each is to be
+    /// checked by itself.
+    fn batch_check(&self) -> Option<&BatchCheck> {
+        let make = || match BatchCheck::new(self.dsc.public_key()) {
+            Ok(check) => Some(check),
+            Err(NoBatchCheck::OtherAlgorithm) => None,
+            Err(error) => {
+                tracing::error!(kid = %self.dsc.kid(), %error, "the signatures of this DSC are checked one by one");
+                None
+            }
+        };
+        self.batch_check.get_or_init(make).as_ref()
+    }
+
+    /// Which of them are its signatures over their digests, in order.
+    pub(super) fn accepts_each(&self, signed: &[(&Digest, &[u8])], pause: impl Fn()) -> Vec<bool> {
+        let are_many = signed.len() >= BatchCheck::MIN_ITEMS;
+        match are_many.then(|| self.batch_check()).flatten() {
+            Some(check) => check.accepts_each(signed, pause),
+            None => self.accepts_one_by_one(signed, pause),
+        }
+    }
+
+    /// The same, each by itself.
+    pub(super) fn accepts_one_by_one(&self, signed: &[(&Digest, &[u8])], pause: impl Fn()) -> Vec<bool> {
+        let accepts = |(digest, signature): &(&Digest, &[u8])| {
+            pause();
+            self.check.accepts(digest, signature)
+        };
+        signed.iter().map(accepts).collect()
     }
 
     /// The tokens that its key is on.

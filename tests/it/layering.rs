@@ -8,7 +8,8 @@ const LAYERS: [&[&str]; 8] =
     [&["domain"], &["encode"], &["token", "ledger"], &["sign"], &["custody"], &["service"], &["config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
-const LIBRARIES: [(&str, &[&str]); 21] = [
+const LIBRARIES: [(&str, &[&str]); 22] = [
+    ("p256", &["domain"]),
     ("sqlx", &["ledger"]),
     ("cryptoki", &["token"]),
     ("metrics", &["ledger", "sign", "service"]),

@@ -13,7 +13,8 @@ use sceau::service::access::CallerSettings;
 use sceau::service::tls::LiveTls;
 use sceau::service::{Administration, Drain, Limits, Live, LiveSettings, Parts};
 use sceau::sign::{
-    BatchItem, BatchRequest, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey, Station,
+    BatchItem, BatchRequest, Checking, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey,
+    Station,
 };
 use sceau::token::software::SoftwareToken;
 use sceau::token::{Token, TokenKey};
@@ -183,7 +184,7 @@ pub(crate) fn signer_of(keys: Vec<SigningKey>, settings: SignerSettings) -> Sign
 
 /// Checks on, two threads.
 pub(crate) fn settings() -> SignerSettings {
-    SignerSettings { sign_timeout: Duration::from_secs(30), check_signatures: true, threads: 2 }
+    SignerSettings { sign_timeout: Duration::from_secs(30), checking: Checking::Batch, threads: 2 }
 }
 
 /// A client of a service's health.

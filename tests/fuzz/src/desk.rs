@@ -9,7 +9,7 @@ use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CallerId, Dsc, Lane, RuleSet};
 use sceau::service::Intake;
 use sceau::service::proto::v1;
-use sceau::sign::{BatchRequest, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey, Station};
+use sceau::sign::{BatchRequest, Checking, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey, Station};
 use sceau::token::software::SoftwareToken;
 use tokio::runtime::Runtime;
 
@@ -42,7 +42,7 @@ impl Desk {
         let dsc = Dsc::from_der(&csca.issue(&public_key, &request).expect("the CSCA's key signs")).expect("a DSC");
         let key = SigningKey::new(dsc, vec![(Station::new(Arc::new(token)), key)]).expect("a usable key");
         let keyring = Arc::new(LiveKeyring::new(Keyring::new(vec![Arc::new(key)]).expect("one key is a keyring")));
-        let settings = SignerSettings { sign_timeout: Duration::from_secs(60), check_signatures: true, threads: 1 };
+        let settings = SignerSettings { sign_timeout: Duration::from_secs(60), checking: Checking::Batch, threads: 1 };
         let signer = Signer::new(keyring, Arc::new(FixedClock(NOW)), uvci_maker(), settings).expect("threads start");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
         Self { signer, runtime }
