@@ -1,12 +1,14 @@
 //! Clients: bulk batches, several in flight, and single certificates, one after another.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sceau::domain::Lane;
 use sceau::service::client::{Client, ClientBatch, ClientItem, Connection};
+use sceau::service::proto::v1;
+use sceau::service::proto::v1::signer_client::SignerClient;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
@@ -80,23 +82,57 @@ impl Load {
         })
     }
 
-    /// One item that nothing in this process delays, but for the network; nothing is asked of it but its time.
+    /// Single items, one after another, that nothing in this process delays, but for the network; nothing is asked of them but
+    /// their time.
     pub(crate) fn interactive(&self, endpoint: &str, count: usize) -> Latencies {
+        self.one_by_one(endpoint, Duration::ZERO, |done| done < count)
+    }
+
+    /// The same, with a pause between two, until somebody says that it has ended.
+    pub(crate) fn interactive_until(&self, endpoint: &str, pause: Duration, ended: &AtomicBool) -> Latencies {
+        self.one_by_one(endpoint, pause, |_| !ended.load(Ordering::Relaxed))
+    }
+
+    fn one_by_one(&self, endpoint: &str, pause: Duration, goes_on: impl Fn(usize) -> bool) -> Latencies {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let mut times = runtime.block_on(async {
             let client = Client::connect(&plain(endpoint)).await.unwrap();
-            let mut times = Vec::with_capacity(count);
-            for _ in 0..count {
+            let mut times = Vec::new();
+            while goes_on(times.len()) {
                 let batch = self.sender().batch(Lane::Interactive, 1);
                 let began = Instant::now();
                 let results = client.sign_batch(batch).await.unwrap();
                 times.push(began.elapsed());
                 assert!(results.len() == 1 && results[0].outcome.is_ok(), "{results:?}");
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
             }
             times
         });
         times.sort_unstable();
         Latencies(times)
+    }
+
+    /// Signs chunks over one stream, as fast as the service takes them.
+    pub(crate) fn stream(&self, endpoint: &str, chunks: u64) {
+        let (sender, size) = (self.sender(), self.batch);
+        let requests = tokio_stream::iter((0..chunks).map(move |_| {
+            let items = sender.batch(Lane::Bulk, size).items.into_iter();
+            let items = items.map(|item| v1::Item { item_id: item.item_id, payload_json: item.payload, expires_at: None });
+            v1::SignBatchRequest { items: items.collect(), lane: v1::Lane::Bulk.into(), ..Default::default() }
+        }));
+        self.runtime.block_on(async {
+            let mut client = SignerClient::connect(endpoint.to_owned()).await.unwrap();
+            let mut answers = client.sign_stream(requests).await.unwrap().into_inner();
+            let mut answered = 0;
+            while let Some(answer) = answers.message().await.unwrap() {
+                let is_signed = |result: &v1::Result| matches!(result.outcome, Some(v1::result::Outcome::Certificate(_)));
+                assert!(answer.results.len() == size && answer.results.iter().all(is_signed), "every item is signed");
+                answered += 1;
+            }
+            assert_eq!(answered, chunks, "each chunk is answered");
+        });
     }
 
     /// Sends batches from several tasks while `left` lasts, and does something meanwhile.

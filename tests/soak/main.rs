@@ -5,13 +5,17 @@
 
 #![cfg(test)]
 
-mod bare;
+mod ceiling;
+mod interactive;
 mod kills;
 mod ledger;
+mod line;
 mod load;
 mod memory;
 mod network_hsm;
+mod night;
 mod package;
+mod peer;
 #[path = "../it/postgres/server.rs"]
 #[expect(dead_code, reason = "the tests of replicas use the rest of it")]
 mod postgres;
@@ -21,6 +25,7 @@ mod sandbox;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod shares;
 
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,5 +48,24 @@ fn in_turn() -> MutexGuard<'static, ()> {
     };
     let commit = said("git", &["describe", "--always", "--dirty"]);
     println!("\n{}; commit {commit}; {}", proc::machine(), said("date", &["-I"]));
+    if is_trial() {
+        println!("A TRIAL, SHORTENED: its figures say little");
+    }
     alone
+}
+
+/// What a run takes, or in a trial, which only shows that it works, something smaller.
+fn or_in_trial<T>(full: T, trial: T) -> T {
+    if is_trial() { trial } else { full }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever starts the run says so; no boot hands it down")]
+fn is_trial() -> bool {
+    std::env::var_os("SCEAU_SOAK_TRIAL").is_some()
+}
+
+/// The middle one.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

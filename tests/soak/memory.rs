@@ -1,18 +1,27 @@
-//! What a million signatures leave in memory.
+//! What signatures leave in memory: a million in batches, five million in a stream.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::alone;
+use crate::line::Line;
 use crate::load::{BATCH, Load};
 use crate::proc::{Memory, memory};
 use crate::service::{Service, softhsm};
 use crate::shared::processes::{children_of, ready_workers, wait_until};
+use crate::{alone, line, or_in_trial};
 
 /// What is signed between two looks. The first lot is warm-up: pools, arenas and queues reach their size.
 const LOT: u64 = 100_000;
 const LOTS: u64 = 10;
 const WANTED_KIB: u64 = 1024;
 const AT_REST: Duration = Duration::from_secs(3);
+
+/// Of the stream, by hundreds of thousands: when there is a look.
+const STREAMED: [u64; 6] = [1, 10, 20, 30, 40, 50];
+/// Service and workers together, at full rate.
+const WANTED_AT_WORK_KIB: u64 = 150_000_000 / 1024;
+/// More than after the first 100,000, together and at rest.
+const WANTED_MORE_KIB: u64 = 5_000_000 / 1024;
 
 #[test]
 fn a_million_signatures_leave_nothing_in_memory() {
@@ -41,6 +50,51 @@ fn a_million_signatures_leave_nothing_in_memory() {
     println!("growth from {LOT} on, KiB: resident {resident:?}, anonymous {anonymous:?}");
     assert!(resident.iter().all(|grown| *grown <= WANTED_KIB as i64), "wanted: at most {WANTED_KIB} KiB each");
     assert_eq!(processes[1..], children_of(service.pid()), "no worker was replaced");
+}
+
+#[test]
+fn five_million_streamed_certificates_leave_nothing_in_memory() {
+    let _alone = alone();
+    let line = Line::start("stream", |_| ());
+    let processes = line.processes();
+    println!("KiB resident (of that anonymous; proportional) of the service and each worker, at rest");
+    look("start", &processes);
+    let (began, ended, mut done, mut looks) = (Instant::now(), AtomicBool::new(false), 0, Vec::new());
+    let most = std::thread::scope(|scope| {
+        let most = scope.spawn(|| most_until(&ended, &processes));
+        for lots in STREAMED.map(|lots| or_in_trial(lots, lots.min(3))) {
+            line.load.stream(&line.service.endpoint, (lots * LOT - done) / line::BATCH as u64);
+            done = lots * LOT;
+            std::thread::sleep(AT_REST);
+            looks.push(together(&look(&format!("{done}"), &processes)));
+        }
+        ended.store(true, Ordering::Relaxed);
+        most.join().unwrap()
+    });
+    println!(
+        "{:.0} a second, the looks included; together at most {most} KiB at work",
+        done as f64 / began.elapsed().as_secs_f64()
+    );
+    let more = looks[looks.len() - 1] as i64 - looks[0] as i64;
+    println!("growth from {LOT} on, together: {more} KiB");
+    assert!(most <= WANTED_AT_WORK_KIB, "wanted: at most {WANTED_AT_WORK_KIB} KiB at work");
+    assert!(more <= WANTED_MORE_KIB as i64, "wanted: at most {WANTED_MORE_KIB} KiB more");
+    assert_eq!(processes, line.processes(), "no worker was replaced");
+}
+
+/// The most that they held together, by a look twice a second.
+fn most_until(ended: &AtomicBool, processes: &[u32]) -> u64 {
+    let mut most = 0;
+    while !ended.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(500));
+        most = most.max(together(&processes.iter().map(|pid| memory(*pid)).collect::<Vec<_>>()));
+    }
+    most
+}
+
+/// What is shared counts for each.
+fn together(memories: &[Memory]) -> u64 {
+    memories.iter().map(|memory| memory.resident).sum()
 }
 
 fn look(when: &str, processes: &[u32]) -> Vec<Memory> {

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
+use crate::ceiling::BareToken;
 use crate::shared::binary::{edit, read_endpoint, run, sceau};
 
 /// `sceau serve`; killed with this value.
@@ -52,28 +53,56 @@ pub(crate) fn softhsm() -> TempDir {
     home
 }
 
-/// How many sessions a network HSM has.
-pub(crate) const SESSIONS: usize = 32;
-/// What a signature of it takes.
-pub(crate) const SIGNATURE_MS: f64 = 5.0;
+/// A kind of network HSM.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Sessions that it is asked by.
+    pub(crate) sessions: usize,
+    /// What a signature takes.
+    pub(crate) signature_ms: f64,
+    /// How many it makes in a second at most, where that is less than its sessions could ask for.
+    pub(crate) per_second: Option<f64>,
+}
 
-/// Network HSMs, each the faulty token before a SoftHSM of its own: each computes for itself and has a DSC of its own.
+impl Shape {
+    /// Signatures a second.
+    pub(crate) fn at_most(&self) -> f64 {
+        let by_time = self.sessions as f64 * 1000.0 / self.signature_ms;
+        self.per_second.map_or(by_time, |rate| rate.min(by_time))
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { sessions, signature_ms, .. } = self;
+        write!(f, "{sessions} sessions, {signature_ms} ms a signature, at most {:.0} a second", self.at_most())
+    }
+}
+
+/// Network HSMs of one kind, each the faulty token before a SoftHSM of its own: each computes for itself and has a DSC of its own.
 ///
 /// The name of a token is its folder's.
 pub(crate) struct NetworkHsms {
     home: TempDir,
+    pub(crate) shape: Shape,
 }
 
 impl NetworkHsms {
-    pub(crate) fn make(names: &[&str]) -> Self {
-        let hsms = Self { home: tempfile::tempdir().unwrap() };
-        let script = format!("[[fault]]\nfunction = \"C_Sign\"\ndelay_ms = {SIGNATURE_MS:?}\n");
+    pub(crate) fn make(shape: Shape, names: &[&str]) -> Self {
+        let hsms = Self { home: tempfile::tempdir().unwrap(), shape };
+        let capacity = shape.per_second.map(|rate| format!("[token]\nsignatures_per_second = {rate:?}\n")).unwrap_or_default();
+        let script = format!("[[fault]]\nfunction = \"C_Sign\"\ndelay_ms = {:?}\n{capacity}", shape.signature_ms);
         fs::write(hsms.script(), script).unwrap();
         names.iter().for_each(|name| make_token(&hsms.folder(name)));
         hsms
     }
 
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+    /// One of them, for the bare loop.
+    pub(crate) fn bare(&self, name: &str) -> BareToken {
+        BareToken::behind(faulty_module(), &self.folder(name), self.environment(name).to_vec())
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
@@ -82,7 +111,7 @@ impl NetworkHsms {
     }
 
     /// What a process needs that loads a token's module.
-    pub(crate) fn environment(&self, name: &str) -> [(&'static str, PathBuf); 3] {
+    fn environment(&self, name: &str) -> [(&'static str, PathBuf); 3] {
         [
             ("SOFTHSM2_CONF", self.folder(name).join("softhsm2.conf")),
             ("SCEAU_FAULTY_MODULE", real_module(&self.folder(name))),
@@ -90,19 +119,21 @@ impl NetworkHsms {
         ]
     }
 
-    /// A configuration of some of them: one worker each, a profile, every check on.
+    /// A configuration of some of them, one worker each, every check and the ledger on: that of the first's folder, with the others
+    /// beside it.
     pub(crate) fn configuration(&self, names: &[&str]) -> PathBuf {
-        let first = self.folder(names[0]);
-        let mut config = format!(
-            "state_dir = {:?}\n\n[server]\nplain_text_on_loopback = true\n\n[signing]\nuvci_secret_file = {:?}\n",
-            self.home.path().join(names.join("-and-")),
-            first.join("uvci.secret"),
-        );
-        for name in names {
-            let folder = self.folder(name);
-            let environment = self.environment(name).map(|(name, value)| format!("{name} = {value:?}")).join(", ");
+        let folder = self.folder(names[0]);
+        let config = folder.join("network.toml");
+        fs::copy(folder.join("sceau.toml"), &config).unwrap();
+        edit(&config, &format!("{:?}", real_module(&folder)), &format!("{:?}", faulty_module()));
+        edit(&config, "label = ", &format!("workers = 1\nsessions = {}\nlabel = ", self.shape.sessions));
+        let softhsm = format!("{{ SOFTHSM2_CONF = {:?} }}", folder.join("softhsm2.conf"));
+        edit(&config, &softhsm, &self.environment_text(names[0]));
+        let mut text = fs::read_to_string(&config).unwrap();
+        for name in &names[1..] {
+            let (folder, sessions) = (self.folder(name), self.shape.sessions);
             let _ = write!(
-                config,
+                text,
                 "
 [[token]]
 name = {name:?}
@@ -110,8 +141,8 @@ module = {:?}
 label = \"sceau-dev\"
 pin_file = {:?}
 workers = 1
-sessions = {SESSIONS}
-environment = {{ {environment} }}
+sessions = {sessions}
+environment = {}
 
 [[dsc]]
 certificate = {:?}
@@ -119,44 +150,40 @@ token = {name:?}
 ",
                 faulty_module(),
                 folder.join("user.pin"),
+                self.environment_text(name),
                 folder.join("dsc-es256.pem"),
             );
         }
-        config.push_str(
-            "
-[[profile]]
-name = \"dcc\"
-algorithm = \"ES256\"
-issuer = \"FR\"
-vaccination_days = 365
-test_days = 365
-recovery_days = 180
-",
-        );
-        let path = self.home.path().join(format!("{}.toml", names.join("-and-")));
-        fs::write(&path, config).unwrap();
-        path
+        fs::write(&config, text).unwrap();
+        config
+    }
+
+    fn environment_text(&self, name: &str) -> String {
+        format!("{{ {} }}", self.environment(name).map(|(name, value)| format!("{name} = {value:?}")).join(", "))
     }
 }
 
 /// SoftHSM's module, where `sceau dev` has found it.
-fn real_module(folder: &Path) -> PathBuf {
+pub(crate) fn real_module(folder: &Path) -> PathBuf {
     let config = fs::read_to_string(folder.join("sceau.toml")).unwrap();
     let line = config.lines().find(|line| line.starts_with("module")).unwrap();
     PathBuf::from(line.split('"').nth(1).unwrap())
 }
 
 /// The faulty token's module, built once a run.
-pub(crate) fn faulty_module() -> &'static Path {
-    static MODULE: LazyLock<PathBuf> = LazyLock::new(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let target = root.join("target/faulty-token");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
-        build.arg(root.join("tests/faulty-token/Cargo.toml")).arg("--target-dir").arg(&target);
-        let built = run(&mut build);
-        assert_eq!(built.code, Some(0), "{}", built.stderr);
-        target.join("release/libsceau_faulty_token.so")
-    });
+fn faulty_module() -> &'static Path {
+    static MODULE: LazyLock<PathBuf> = LazyLock::new(|| built("faulty-token", "libsceau_faulty_token.so"));
     &MODULE
+}
+
+/// What a package of its own under tests/ makes, as it is shipped.
+pub(crate) fn built(package: &str, file: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = root.join("target").join(package);
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+    build.arg(root.join("tests").join(package).join("Cargo.toml")).arg("--target-dir").arg(&target);
+    let built = run(&mut build);
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    target.join("release").join(file)
 }
