@@ -127,6 +127,16 @@ impl ClientError {
         }
     }
 
+    /// The name of its gRPC code, or of the one that says the same.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connection(_) => code_name(tonic::Code::Unavailable),
+            Self::Call(status) => code_name(status.code()),
+            Self::Count { .. } => code_name(tonic::Code::Internal),
+        }
+    }
+
     /// When the service says that the call may be made again; nothing where it does not say.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {

@@ -10,6 +10,7 @@
 //! | `ledger` | how the ledger is, likewise |
 //! | `custody` | how custody's keys are, likewise |
 //! | `http` | the listener: `/metrics`, `/livez`, `/readyz` |
+//! | `reader` | the other side: asking a service for its metrics |
 //! | `traces` | spans to an OpenTelemetry collector |
 
 mod call;
@@ -19,6 +20,7 @@ mod gauges;
 mod http;
 mod lanes;
 mod ledger;
+mod reader;
 mod request_id;
 mod rpc;
 mod tally;
@@ -29,6 +31,7 @@ pub use custody::WatchedCustody;
 pub use gauges::Sources;
 pub use http::{Monitoring, MonitoringError, Watched};
 pub use ledger::WatchedLedger;
+pub use reader::{MetricsReader, ReadError};
 pub use traces::{Traces, TracesError};
 
 pub(super) use call::{CallLayer, chunk, note_batch};
