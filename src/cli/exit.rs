@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use super::dsc::NoCalendar;
 use super::token::WrongSignatures;
 use super::two_officers::Misuse;
+use crate::bench::load::LoadError;
+use crate::bench::{PlanError, WatchError};
 use crate::config::{ConfigError, NoDsc, UnknownToken};
 use crate::custody::ceremony::InvalidPlan;
 use crate::domain::DscError;
 use crate::service::access::DayCountsError;
 use crate::service::admin::AdminError;
 use crate::service::client::ClientError;
+use crate::service::monitoring::ReadError;
 use crate::sign::KeyringError;
 use crate::token::{Disposition, TokenError};
 
@@ -43,8 +46,15 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Disposition::StopKey | Disposition::LatchPin => CONFIG,
             _ => UNAVAILABLE,
         })
-    } else if cause.is::<Misuse>() {
+    } else if cause.is::<Misuse>() || cause.is::<PlanError>() {
         Some(USAGE)
+    } else if let Some(error) = cause.downcast_ref::<LoadError>() {
+        Some(match error {
+            LoadError::Plan(_) | LoadError::Watch(WatchError::Read(ReadError::Address(_))) => USAGE,
+            LoadError::Connection(error) => return code_of_cause(error),
+            LoadError::Watch(_) => UNAVAILABLE,
+            LoadError::Thread(_) => return None,
+        })
     } else if let Some(error) = cause.downcast_ref::<AdminError>() {
         Some(match error {
             AdminError::Forbidden { .. } => NO_INPUT,

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod audit;
+mod bench;
 mod ceremony;
 mod clock;
 mod completions;
@@ -88,6 +89,7 @@ enum Command {
     Encode(encode::EncodeArgs),
     Sample(sample::SampleArgs),
     Qr(qr::QrArgs),
+    Bench(bench::BenchArgs),
     Audit(audit::AuditArgs),
     Rules(rules::RulesArgs),
     Config(config::ConfigArgs),
@@ -130,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Encode(args) => encode::run(args),
         Command::Sample(args) => sample::run_to_stdout(args),
         Command::Qr(args) => qr::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Config(args) => config::run(args),

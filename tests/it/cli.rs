@@ -118,6 +118,7 @@ fn every_command_has_examples_in_its_help() {
         "encode",
         "sample",
         "qr",
+        "bench load",
         "revoke",
         "ceremony",
         "dsc plan",

@@ -5,6 +5,7 @@
 mod access;
 mod audit;
 mod bad_payloads;
+mod bench;
 mod ceremony;
 mod chaos;
 mod cli;

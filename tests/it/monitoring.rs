@@ -29,9 +29,9 @@ const CALLERS_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLERS_SPAN: &str = "00f067aa0ba902b7";
 
 /// `sceau dev`, watched; what it writes is kept.
-struct Watched {
-    endpoint: String,
-    monitoring: String,
+pub(crate) struct Watched {
+    pub(crate) endpoint: String,
+    pub(crate) monitoring: String,
     child: Child,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
@@ -39,7 +39,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn start(more: &str, log: &str) -> Self {
+    pub(crate) fn start(more: &str, log: &str) -> Self {
         Self::start_in(dev_folder(), more, log)
     }
 
@@ -90,7 +90,7 @@ impl Watched {
     }
 
     /// Ends it; what it wrote to stdout and stderr.
-    fn end(mut self) -> (String, String) {
+    pub(crate) fn end(mut self) -> (String, String) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
         (self.stdout.join().unwrap(), self.stderr.join().unwrap())

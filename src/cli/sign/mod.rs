@@ -65,8 +65,9 @@ pub(crate) struct SignArgs {
     batch: u32,
 }
 
+/// A lane, as it is typed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LaneName {
+pub(crate) enum LaneName {
     Interactive,
     Bulk,
 }
