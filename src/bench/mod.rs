@@ -1,6 +1,7 @@
-//! Load on a running service, measured: what is asked of it and when, what came of it, and a report that a person can read.
+//! Load on a running service, measured: what is asked of it and when, what came of it, and a report that a person can read. Then
+//! what that is enough for, and what a peak needs.
 //!
-//! | file | what it holds |
+//! | file or folder | what it holds |
 //! |---|---|
 //! | `plan` | what a run is to be: lanes, their pace, how long |
 //! | `schedule` | when each call of a lane starts, fixed before the run |
@@ -12,6 +13,9 @@
 //! | `machine` | where it was measured |
 //! | [`summary`] | the same as text |
 //! | [`report`] | the same as one HTML page that needs nothing else |
+//! | [`scenario`] | peaks of the field, what each needs, and whether a measured run meets it |
+//! | [`capacity`] | a plan: HSMs, sessions, cores, replicas, ledger and network for so many certificates in a time |
+//! | [`figure`] | numbers as a person reads them |
 //!
 //! # Coordinated omission
 //!
@@ -22,6 +26,8 @@
 //!
 //! Schedule, statistics, text and page are pure; only `load` and `watch` reach for the network.
 
+pub mod capacity;
+pub mod figure;
 pub mod load;
 mod machine;
 mod payloads;
@@ -29,6 +35,7 @@ mod plan;
 mod recorder;
 pub mod report;
 pub mod result;
+pub mod scenario;
 mod schedule;
 pub mod summary;
 mod text;
