@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::dsc::NoCalendar;
 use super::token::WrongSignatures;
 use super::two_officers::Misuse;
+use crate::bench::capacity::{Impossible, NoCosts};
 use crate::bench::load::LoadError;
 use crate::bench::{PlanError, WatchError};
 use crate::config::{ConfigError, NoDsc, UnknownToken};
@@ -46,7 +47,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Disposition::StopKey | Disposition::LatchPin => CONFIG,
             _ => UNAVAILABLE,
         })
-    } else if cause.is::<Misuse>() || cause.is::<PlanError>() {
+    } else if cause.is::<Misuse>() || cause.is::<PlanError>() || cause.is::<Impossible>() || cause.is::<NoCosts>() {
         Some(USAGE)
     } else if let Some(error) = cause.downcast_ref::<LoadError>() {
         Some(match error {

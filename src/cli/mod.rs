@@ -28,7 +28,9 @@ mod open_custody;
 mod open_ledger;
 mod page;
 mod place;
+mod plan;
 mod qr;
+mod quantity;
 mod question;
 mod reload;
 mod revoke;
@@ -88,6 +90,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Encode(encode::EncodeArgs),
     Sample(sample::SampleArgs),
+    Plan(plan::PlanArgs),
     Qr(qr::QrArgs),
     Bench(bench::BenchArgs),
     Audit(audit::AuditArgs),
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Encode(args) => encode::run(args),
         Command::Sample(args) => sample::run_to_stdout(args),
+        Command::Plan(args) => plan::run(args),
         Command::Qr(args) => qr::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Audit(args) => audit::run(args),

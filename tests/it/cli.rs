@@ -117,6 +117,7 @@ fn every_command_has_examples_in_its_help() {
         "verify",
         "encode",
         "sample",
+        "plan",
         "qr",
         "bench load",
         "revoke",

@@ -38,6 +38,7 @@ mod person;
 mod person_config;
 mod person_keys;
 mod pki;
+mod plan;
 mod postgres;
 mod pressure;
 mod probe;
