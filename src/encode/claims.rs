@@ -1,7 +1,9 @@
 //! The CWT claims: who issued, when, until when, and the certificate itself.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::borrow::Cow;
+use std::num::NonZeroU32;
 
+use super::cbor::{self, ToCbor};
 use crate::domain::hcert::{Entry, Issue, PersonName, Recovery, Test, Vaccination};
 use crate::domain::{Hcert, NumericDate};
 
@@ -34,13 +36,13 @@ const EU_DCC_V1: i64 = 1;
 /// The claims of a certificate have 230 to 330 bytes: one allocation holds them.
 const TYPICAL_BYTES: usize = 512;
 
-impl<P: Serialize> ClaimsSet<'_, P> {
+impl<P: ToCbor> ClaimsSet<'_, P> {
     /// The claims as deterministic CBOR.
     #[must_use]
     pub fn to_cbor(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
-        ciborium::into_writer(self, &mut bytes).expect("a vector takes every byte, and every payload type has a CBOR form");
-        bytes
+        let mut claims = Vec::with_capacity(TYPICAL_BYTES);
+        self.write(&mut claims);
+        claims
     }
 }
 
@@ -64,116 +66,111 @@ const fn head_bytes(instant: NumericDate) -> usize {
     }
 }
 
-impl<P: Serialize> Serialize for ClaimsSet<'_, P> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry(&ISS, self.issuer)?;
-        map.serialize_entry(&EXP, &self.expires_at.seconds())?;
-        map.serialize_entry(&IAT, &self.issued_at.seconds())?;
-        map.serialize_entry(&HCERT, &HcertClaim(&self.payload))?;
-        map.end()
-    }
-}
-
-struct HcertClaim<'a, P>(&'a P);
-
-impl<P: Serialize> Serialize for HcertClaim<'_, P> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(&EU_DCC_V1, self.0)?;
-        map.end()
+impl<P: ToCbor> ToCbor for ClaimsSet<'_, P> {
+    fn write(&self, cbor: &mut Vec<u8>) {
+        cbor::map(cbor, 4);
+        cbor::integer(cbor, ISS);
+        cbor::text(cbor, self.issuer);
+        cbor::integer(cbor, EXP);
+        cbor::integer(cbor, self.expires_at.seconds());
+        cbor::integer(cbor, IAT);
+        cbor::integer(cbor, self.issued_at.seconds());
+        cbor::integer(cbor, HCERT);
+        cbor::map(cbor, 1);
+        cbor::integer(cbor, EU_DCC_V1);
+        self.payload.write(cbor);
     }
 }
 
 /// `{ v|t|r: [entry], dob, nam, ver }`: the bytewise order of encoded keys puts shorter keys first.
-impl Serialize for Hcert<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
+impl ToCbor for Hcert<'_> {
+    fn write(&self, cbor: &mut Vec<u8>) {
+        cbor::map(cbor, 4);
+        cbor::text(cbor, self.certificate_type().key());
+        cbor::array(cbor, 1);
         match &self.entry {
-            Entry::Vaccination(entry) => map.serialize_entry("v", &[entry])?,
-            Entry::Test(entry) => map.serialize_entry("t", &[entry])?,
-            Entry::Recovery(entry) => map.serialize_entry("r", &[entry])?,
+            Entry::Vaccination(entry) => entry.write(cbor),
+            Entry::Test(entry) => entry.write(cbor),
+            Entry::Recovery(entry) => entry.write(cbor),
         }
-        map.serialize_entry("dob", self.date_of_birth.as_str())?;
-        map.serialize_entry("nam", &self.name)?;
-        map.serialize_entry("ver", &self.version)?;
-        map.end()
+        cbor::member(cbor, "dob", self.date_of_birth.as_str());
+        cbor::text(cbor, "nam");
+        self.name.write(cbor);
+        cbor::member(cbor, "ver", &self.version);
     }
 }
 
-impl Serialize for PersonName<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl ToCbor for PersonName<'_> {
+    fn write(&self, cbor: &mut Vec<u8>) {
         let members = [
             ("fn", &self.family),
             ("gn", &self.given),
             ("fnt", &self.family_transliterated),
             ("gnt", &self.given_transliterated),
         ];
-        let present = members.iter().filter(|(_, text)| text.is_some()).count();
-        let mut map = serializer.serialize_map(Some(present))?;
+        cbor::map(cbor, members.iter().filter(|(_, text)| text.is_some()).count());
         for (key, text) in members {
-            if let Some(text) = text {
-                map.serialize_entry(key, text)?;
-            }
+            optional(cbor, key, text);
         }
-        map.end()
     }
 }
 
-impl Serialize for Vaccination<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl ToCbor for Vaccination<'_> {
+    fn write(&self, cbor: &mut Vec<u8>) {
         let Issue { tg, co, is, ci } = &self.issue;
-        let mut map = serializer.serialize_map(Some(10))?;
-        map.serialize_entry("ci", ci)?;
-        map.serialize_entry("co", co)?;
-        map.serialize_entry("dn", &self.dn)?;
-        map.serialize_entry("dt", self.dt.as_str())?;
-        map.serialize_entry("is", is)?;
-        map.serialize_entry("ma", &self.ma)?;
-        map.serialize_entry("mp", &self.mp)?;
-        map.serialize_entry("sd", &self.sd)?;
-        map.serialize_entry("tg", tg)?;
-        map.serialize_entry("vp", &self.vp)?;
-        map.end()
+        cbor::map(cbor, 10);
+        cbor::member(cbor, "ci", ci);
+        cbor::member(cbor, "co", co);
+        count(cbor, "dn", self.dn);
+        cbor::member(cbor, "dt", self.dt.as_str());
+        cbor::member(cbor, "is", is);
+        cbor::member(cbor, "ma", &self.ma);
+        cbor::member(cbor, "mp", &self.mp);
+        count(cbor, "sd", self.sd);
+        cbor::member(cbor, "tg", tg);
+        cbor::member(cbor, "vp", &self.vp);
     }
 }
 
-impl Serialize for Test<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl ToCbor for Test<'_> {
+    fn write(&self, cbor: &mut Vec<u8>) {
         let Issue { tg, co, is, ci } = &self.issue;
-        let optional = [&self.ma, &self.nm, &self.tc].into_iter().filter(|text| text.is_some()).count();
-        let mut map = serializer.serialize_map(Some(7 + optional))?;
-        map.serialize_entry("ci", ci)?;
-        map.serialize_entry("co", co)?;
-        map.serialize_entry("is", is)?;
-        if let Some(ma) = &self.ma {
-            map.serialize_entry("ma", ma)?;
-        }
-        if let Some(nm) = &self.nm {
-            map.serialize_entry("nm", nm)?;
-        }
-        map.serialize_entry("sc", self.sc.as_str())?;
-        if let Some(tc) = &self.tc {
-            map.serialize_entry("tc", tc)?;
-        }
-        map.serialize_entry("tg", tg)?;
-        map.serialize_entry("tr", &self.tr)?;
-        map.serialize_entry("tt", &self.tt)?;
-        map.end()
+        let present = [&self.ma, &self.nm, &self.tc].into_iter().filter(|text| text.is_some()).count();
+        cbor::map(cbor, 7 + present);
+        cbor::member(cbor, "ci", ci);
+        cbor::member(cbor, "co", co);
+        cbor::member(cbor, "is", is);
+        optional(cbor, "ma", &self.ma);
+        optional(cbor, "nm", &self.nm);
+        cbor::member(cbor, "sc", self.sc.as_str());
+        optional(cbor, "tc", &self.tc);
+        cbor::member(cbor, "tg", tg);
+        cbor::member(cbor, "tr", &self.tr);
+        cbor::member(cbor, "tt", &self.tt);
     }
 }
 
-impl Serialize for Recovery<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl ToCbor for Recovery<'_> {
+    fn write(&self, cbor: &mut Vec<u8>) {
         let Issue { tg, co, is, ci } = &self.issue;
-        let mut map = serializer.serialize_map(Some(7))?;
-        map.serialize_entry("ci", ci)?;
-        map.serialize_entry("co", co)?;
-        map.serialize_entry("df", self.df.as_str())?;
-        map.serialize_entry("du", self.du.as_str())?;
-        map.serialize_entry("fr", self.fr.as_str())?;
-        map.serialize_entry("is", is)?;
-        map.serialize_entry("tg", tg)?;
-        map.end()
+        cbor::map(cbor, 7);
+        cbor::member(cbor, "ci", ci);
+        cbor::member(cbor, "co", co);
+        cbor::member(cbor, "df", self.df.as_str());
+        cbor::member(cbor, "du", self.du.as_str());
+        cbor::member(cbor, "fr", self.fr.as_str());
+        cbor::member(cbor, "is", is);
+        cbor::member(cbor, "tg", tg);
     }
+}
+
+fn optional(cbor: &mut Vec<u8>, key: &str, value: &Option<Cow<'_, str>>) {
+    if let Some(value) = value {
+        cbor::member(cbor, key, value);
+    }
+}
+
+fn count(cbor: &mut Vec<u8>, key: &str, value: NonZeroU32) {
+    cbor::text(cbor, key);
+    cbor::integer(cbor, value.get().into());
 }

@@ -1,9 +1,8 @@
 //! COSE_Sign1: what is signed, and what the signature is put into.
 
-use coset::{
-    CborSerializable, CoseSign1, Header, HeaderBuilder, SignatureContext, TaggedCborSerializable, iana, sig_structure_data,
-};
+use coset::{CborSerializable, HeaderBuilder, SignatureContext, iana, sig_structure_data};
 
+use super::cbor::Head;
 use crate::domain::{Algorithm, Digest, Kid, Signature};
 
 /// The protected header `{1: alg, 4: kid}` of one DSC: made once, used for every certificate under it.
@@ -20,6 +19,8 @@ pub struct ProtectedHeader {
     header: coset::ProtectedHeader,
     /// What every `Sig_structure` under this header begins with, up to the payload.
     sig_structure_head: Vec<u8>,
+    /// What every message under this header begins with, up to the payload.
+    message_head: Vec<u8>,
 }
 
 impl ProtectedHeader {
@@ -32,11 +33,12 @@ impl ProtectedHeader {
         };
         let header = HeaderBuilder::new().algorithm(algorithm).key_id(kid.as_bytes().to_vec()).build();
         let bytes = header.clone().to_vec().expect("a header of an integer and a byte string has a CBOR form");
+        let message_head = [MESSAGE_BEGIN, &Head::of_bytes(bytes.len()), &bytes, EMPTY_MAP].concat();
         let header = coset::ProtectedHeader { original_data: Some(bytes), header };
         let mut sig_structure_head = sig_structure_data(SignatureContext::CoseSign1, header.clone(), None, &[], &[]);
         // The last byte is the payload's: a byte string of length 0.
         sig_structure_head.pop();
-        Self { header, sig_structure_head }
+        Self { header, sig_structure_head, message_head }
     }
 
     /// The header as CBOR, without the byte string around it.
@@ -55,7 +57,7 @@ impl ProtectedHeader {
     /// RFC 9052 section 4.4.
     #[must_use]
     pub fn digest(&self, claims: &[u8]) -> Digest {
-        Digest::of_parts(&[&self.sig_structure_head, &byte_string_head(claims.len()), claims])
+        Digest::of_parts(&[&self.sig_structure_head, &Head::of_bytes(claims.len()), claims])
     }
 
     /// The `Sig_structure` itself.
@@ -74,44 +76,14 @@ impl ProtectedHeader {
     /// RFC 9052 section 4.2.
     #[must_use]
     pub fn assemble(&self, claims: Vec<u8>, signature: Signature) -> CoseBytes {
-        let message = CoseSign1 {
-            protected: self.header.clone(),
-            unprotected: Header::default(),
-            payload: Some(claims),
-            signature: signature.into_bytes(),
-        };
-        CoseBytes(message.to_tagged_vec().expect("byte strings and an empty map have a CBOR form"))
+        let (payload_head, signature) = (Head::of_bytes(claims.len()), signature.as_bytes());
+        CoseBytes([&self.message_head, &*payload_head, &claims, &Head::of_bytes(signature.len()), signature].concat())
     }
 }
 
-/// The head of a CBOR byte string of a length, in its shortest form (RFC 8949 section 3).
-fn byte_string_head(len: usize) -> ByteStringHead {
-    const BYTE_STRING: u8 = 2 << 5;
-    let (additional, size) = match len {
-        0..24 => (len as u8, 0),
-        24..=0xff => (24, 1),
-        0x100..=0xffff => (25, 2),
-        0x1_0000..=0xffff_ffff => (26, 4),
-        _ => (27, 8),
-    };
-    let mut bytes = [0; 9];
-    bytes[0] = BYTE_STRING | additional;
-    bytes[1..=size].copy_from_slice(&(len as u64).to_be_bytes()[8 - size..]);
-    ByteStringHead { bytes, len: 1 + size }
-}
-
-struct ByteStringHead {
-    bytes: [u8; 9],
-    len: usize,
-}
-
-impl std::ops::Deref for ByteStringHead {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
+/// Tag 18, and the head of an array of four.
+const MESSAGE_BEGIN: &[u8] = &[0xd2, 0x84];
+const EMPTY_MAP: &[u8] = &[0xa0];
 
 /// A COSE_Sign1 message under tag 18.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,11 +23,7 @@ impl Hc1 {
     /// Level 1: signature and kid do not compress, and over the states' vectors level 9 saves 0.2 byte of 377.
     #[must_use]
     pub fn encode(cose: &CoseBytes) -> Self {
-        let text = COMPRESSOR.with_borrow_mut(|compressor| base45::encode(compressor.compress(cose.as_bytes())));
-        let mut hc1 = String::with_capacity(PREFIX.len() + text.len());
-        hc1.push_str(PREFIX);
-        hc1.push_str(&text);
-        Self(hc1)
+        Self(COMPRESSOR.with_borrow_mut(|compressor| text(compressor.compress(cose.as_bytes()))))
     }
 
     /// The text.
@@ -48,6 +44,37 @@ impl fmt::Debug for Hc1 {
         write!(f, "Hc1({} characters)", self.0.len())
     }
 }
+
+/// The prefix, and base45: two bytes become three characters, the lowest digit first; a last byte two.
+///
+/// Straight into its place: the library's own text would be grown once and copied once.
+fn text(bytes: &[u8]) -> String {
+    let (pairs, last) = bytes.as_chunks::<2>();
+    let mut text = Vec::with_capacity(PREFIX.len() + 3 * pairs.len() + 2 * last.len());
+    text.extend_from_slice(PREFIX.as_bytes());
+    for pair in pairs {
+        let number = usize::from(u16::from_be_bytes(*pair));
+        let [c, d] = LOW_DIGITS[number % LOW_DIGITS.len()];
+        text.extend_from_slice(&[c, d, ALPHABET[number / LOW_DIGITS.len()]]);
+    }
+    if let [byte] = last {
+        text.extend_from_slice(&LOW_DIGITS[usize::from(*byte)]);
+    }
+    String::from_utf8(text).expect("the alphabet is ASCII")
+}
+
+const ALPHABET: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
+
+/// The two lower digits of a number, the lowest first.
+static LOW_DIGITS: [[u8; 2]; 45 * 45] = {
+    let mut digits = [[0; 2]; 45 * 45];
+    let mut number = 0;
+    while number < digits.len() {
+        digits[number] = [ALPHABET[number % 45], ALPHABET[number / 45]];
+        number += 1;
+    }
+    digits
+};
 
 thread_local! {
     /// Setting up deflate costs more than deflating 400 bytes; a thread keeps its state.
@@ -89,6 +116,17 @@ mod tests {
         let first = compressor.compress(b"one certificate").to_vec();
         let _ = compressor.compress(&[7; 4096]);
         assert_eq!(compressor.compress(b"one certificate"), first);
+    }
+
+    #[test]
+    fn base45_is_as_another_library_writes_it() {
+        let bytes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_be_bytes).collect();
+        for bytes in [&bytes[..], &bytes[1..], &bytes[..1], &[]] {
+            assert_eq!(text(bytes), format!("{PREFIX}{}", base45::encode(bytes)));
+        }
+        for byte in 0..=u8::MAX {
+            assert_eq!(text(&[byte]), format!("{PREFIX}{}", base45::encode([byte])));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::cbor::ToCbor;
 use crate::domain::json::Json;
 
 /// A JSON value whose objects have their keys in the bytewise order of their encoding, each once.
@@ -42,9 +43,9 @@ fn sort(json: &mut Json<'_>) -> Result<(), DuplicateKey> {
     }
 }
 
-impl Serialize for DeterministicJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Sorted(&self.0).serialize(serializer)
+impl ToCbor for DeterministicJson<'_> {
+    fn write(&self, cbor: &mut Vec<u8>) {
+        ciborium::into_writer(&Sorted(&self.0), cbor).expect("a vector takes every byte, and every JSON value has a CBOR form");
     }
 }
 

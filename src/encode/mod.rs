@@ -10,6 +10,7 @@
 //!
 //! Same claims, same bytes: definite lengths, shortest integers, map keys in bytewise order (RFC 8949 section 4.2.1).
 
+pub mod cbor;
 pub mod claims;
 pub mod cms;
 pub mod cose;
@@ -23,6 +24,7 @@ pub mod specimen;
 #[cfg(test)]
 mod tests;
 
+pub use cbor::ToCbor;
 pub use claims::{ClaimsSet, payload_in};
 pub use cose::{CoseBytes, ProtectedHeader};
 pub use decode::{DecodeError, SignedHcert};
