@@ -16,6 +16,7 @@ pub mod cms;
 pub mod cose;
 pub mod csr;
 pub mod decode;
+mod deflate;
 pub mod hc1;
 pub mod json;
 pub mod revocation;
