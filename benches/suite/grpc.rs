@@ -5,74 +5,39 @@
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group};
-use sceau::custody::development::{DevelopmentCsca, DscRequest};
+use sceau::domain::Lane;
 use sceau::domain::time::FixedClock;
-use sceau::domain::{Algorithm, CallerId, Dsc, ItemId, Lane, NumericDate, RuleSet, Rulebook, UvciMaker, ValueSets};
 use sceau::service::access::CallerSettings;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::signer_client::SignerClient;
 use sceau::service::{Administration, Drain, Limits, Live, LiveSettings, Parts};
-use sceau::sign::{
-    BatchItem, BatchRequest, Checking, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey,
-    Station,
-};
-use sceau::token::TokenKey;
+use sceau::sign::{Checking, Profile, Signer};
 use sceau::token::software::{SoftwareToken, StandIn};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 
-use crate::payloads::{Setting, payloads};
+use crate::in_process::{self, now, profile};
+use crate::payloads::payloads;
 
-const YEAR_SECONDS: i64 = 365 * 86_400;
-
-fn now() -> NumericDate {
-    Setting::new().now
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-fn profile() -> Arc<Profile> {
-    let rulebook = Rulebook {
-        rules: RuleSet::ALL,
-        value_sets: Arc::new(ValueSets::builtin()),
-        max_payload_bytes: Rulebook::DEFAULT_MAX_PAYLOAD_BYTES,
-    };
-    Arc::new(Profile {
-        name: "dcc".to_owned(),
-        algorithm: Algorithm::Es256,
-        issuer: "FR".parse().expect("a country"),
-        durations: Durations { vaccination_seconds: YEAR_SECONDS, test_seconds: YEAR_SECONDS, recovery_seconds: YEAR_SECONDS },
-        rulebook,
-    })
-}
-
+/// Nothing is checked: what is signed so is no signature.
 fn signer() -> Arc<Signer> {
     let (_, public_key) = SoftwareToken::with_keys(1).key(0);
-    let country = "FR".parse().expect("a country");
-    let csca = DevelopmentCsca::new(rcgen::KeyPair::generate().expect("a key"), country, now()).expect("a CSCA");
-    let request = DscRequest {
-        common_name: "DSC".to_owned(),
-        types: Vec::new(),
-        not_before: now().plus_seconds(-YEAR_SECONDS),
-        not_after: now().plus_seconds(2 * YEAR_SECONDS),
-    };
-    let dsc = Dsc::from_der(&csca.issue(&public_key, &request).expect("a DSC")).expect("a DSC");
-    let station = Station::new(Arc::new(StandIn::with_sessions(1)));
-    let key = SigningKey::new(dsc, vec![(station, TokenKey::FIRST)]).expect("a key");
-    let keyring = Arc::new(LiveKeyring::new(Keyring::new(vec![Arc::new(key)]).expect("a keyring")));
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let settings = SignerSettings { sign_timeout: Duration::from_secs(10), checking: Checking::Skipped, threads };
-    let uvci_maker = UvciMaker::new(&[3; 32]).expect("a secret");
-    Arc::new(Signer::new(keyring, Arc::new(FixedClock(now())), uvci_maker, settings).expect("threads"))
+    in_process::signer(Arc::new(StandIn::with_sessions(1)), &public_key, Checking::Skipped, threads())
 }
 
-fn client(runtime: &Runtime, signer: &Arc<Signer>) -> SignerClient<Channel> {
+/// A client of a service of its own in this process.
+pub(crate) fn client(runtime: &Runtime, signer: &Arc<Signer>, profile: Arc<Profile>) -> SignerClient<Channel> {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
     let address = listener.local_addr().expect("its address");
     let callers = vec![CallerSettings::loopback()];
-    let settings = LiveSettings { callers, person: None, profiles: vec![profile()], limits: Limits::default() };
+    let settings = LiveSettings { callers, person: None, profiles: vec![profile], limits: Limits::default() };
     let live = Live::new(settings, Arc::new(FixedClock(now())));
     let admin = Administration::default();
     let parts = Parts { signer: Arc::clone(signer), live, tls: None, drain: Drain::default(), admin };
@@ -84,39 +49,27 @@ fn client(runtime: &Runtime, signer: &Arc<Signer>) -> SignerClient<Channel> {
 fn grpc(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let (payloads, profile, signer) = (payloads(), profile(), signer());
-    let client = client(&runtime, &signer);
+    let client = client(&runtime, &signer, Arc::clone(&profile));
     let mut group = criterion.benchmark_group("grpc");
     for items in [1_usize, 1_000] {
         let lane = if items == 1 { Lane::Interactive } else { Lane::Bulk };
-        let payload = |n: usize| bytes::Bytes::from(payloads[n % payloads.len()].clone());
-        let own: Vec<(ItemId, bytes::Bytes)> =
-            (0..items).map(|n| (ItemId::new(&format!("item-{n}")).expect("an id"), payload(n))).collect();
+        let own = in_process::items(&payloads, items);
         let sent = v1::SignBatchRequest {
             lane: if items == 1 { v1::Lane::Interactive } else { v1::Lane::Bulk }.into(),
-            items: (0..items)
-                .map(|n| v1::Item { item_id: format!("item-{n}"), payload_json: payload(n), expires_at: None })
+            items: own
+                .iter()
+                .map(|(id, payload)| v1::Item {
+                    item_id: id.as_str().to_owned(),
+                    payload_json: payload.clone(),
+                    expires_at: None,
+                })
                 .collect(),
             ..Default::default()
         };
         group.throughput(Throughput::Elements(items as u64));
         group.bench_function(format!("batch_of_{items}/in_process"), |bencher| {
             bencher.iter(|| {
-                let item = |(item_id, payload): &(ItemId, bytes::Bytes)| BatchItem {
-                    item_id: item_id.clone(),
-                    payload: payload.clone(),
-                    expires_at: None,
-                };
-                let request = BatchRequest {
-                    caller: CallerId::new("loopback"),
-                    person: None,
-                    request: "test".into(),
-                    profile: Arc::clone(&profile),
-                    lane,
-                    validate_only: false,
-                    permits: Permits::ALL,
-                    deadline: None,
-                    items: own.iter().map(item).collect(),
-                };
+                let request = in_process::batch(&profile, lane, &own);
                 let outcomes = runtime.block_on(signer.sign_batch(black_box(request)));
                 assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), items);
             });

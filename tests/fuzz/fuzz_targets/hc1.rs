@@ -3,9 +3,10 @@
 //! The first byte says which layer the others are; what is around it is put around it.
 #![no_main]
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use flate2::Compression;
+use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use libfuzzer_sys::fuzz_target;
 use sceau::domain::RuleSet;
@@ -21,7 +22,11 @@ fuzz_target!(init: seeds::write(seeds()), |input: &[u8]| {
         0 => SignedHcert::decode(&String::from_utf8_lossy(bytes)),
         1 => SignedHcert::decode(&text(bytes)),
         2 => both_ways(bytes),
-        _ => both_ways(assemble(bytes).as_bytes()),
+        _ => {
+            let message = assemble(bytes);
+            assert_eq!(inflated(Hc1::encode(&message).as_str()), message.as_bytes());
+            both_ways(message.as_bytes())
+        }
     };
     match read {
         Ok(read) => look_at(&read),
@@ -52,6 +57,14 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("a vector takes every byte");
     encoder.finish().expect("a vector takes every byte")
+}
+
+/// A text as other libraries read it.
+fn inflated(hc1: &str) -> Vec<u8> {
+    let compressed = base45::decode(&hc1["HC1:".len()..]).expect("our own base45");
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut bytes).expect("our own zlib");
+    bytes
 }
 
 /// Each payload as a certificate, in every layer.

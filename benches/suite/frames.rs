@@ -62,11 +62,11 @@ fn supervised() -> SupervisedToken {
     opened.token
 }
 
-fn boundary(criterion: &mut Criterion) {
+fn worker_frames(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let tokens: [(&str, Arc<dyn Token>); 2] =
         [("in_process", Arc::new(StandIn::with_sessions(1))), ("in_a_worker", Arc::new(supervised()))];
-    let mut group = criterion.benchmark_group("boundary");
+    let mut group = criterion.benchmark_group("worker_frames");
     for (name, token) in &tokens {
         group.throughput(Throughput::Elements((SLICES * SLICE) as u64));
         group.bench_function(format!("batch_of_{}/{name}", SLICES * SLICE), |bencher| {
@@ -90,4 +90,4 @@ fn sign(runtime: &Runtime, token: &Arc<dyn Token>, lane: Lane, slices: usize, sl
     assert!(results.iter().flatten().filter(|result| result.is_ok()).count() == slices * slice);
 }
 
-criterion_group!(benches, boundary);
+criterion_group!(benches, worker_frames);
