@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 
 use crate::payloads::payloads;
-use crate::service::{NetworkHsms, Service, softhsm};
+use crate::service::{NetworkHsms, Service, Shape, softhsm};
 use crate::{grpc, in_process};
 
 const ITEMS: [usize; 4] = [1, 10, 100, 1_000];
@@ -46,7 +46,7 @@ fn on_softhsm(runtime: &Runtime) -> Line {
 }
 
 fn on_network_hsm(runtime: &Runtime) -> Line {
-    let hsms = NetworkHsms::make(&["hsm-1"]);
+    let hsms = NetworkHsms::make(Shape { sessions: 32, signature_ms: 5.0, per_second: None }, &["hsm-1"]);
     let service = Service::start(&hsms.configuration(&["hsm-1"]));
     Line { client: connect(runtime, &service), _service: Some(service), _home: Box::new(hsms) }
 }

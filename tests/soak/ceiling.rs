@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::service::{built, real_module};
+use crate::service::{NetworkHsms, built, faulty_module, real_module};
 
 /// A token as `sceau dev` makes it, to be measured.
 pub(crate) struct BareToken {
@@ -49,9 +49,10 @@ impl BareToken {
         Self { module: real_module(folder), folder: folder.to_owned(), environment }
     }
 
-    /// Another module before it.
-    pub(crate) fn behind(module: &Path, folder: &Path, environment: Vec<(&'static str, PathBuf)>) -> Self {
-        Self { module: module.to_owned(), folder: folder.to_owned(), environment }
+    /// One of some network HSMs.
+    pub(crate) fn network(hsms: &NetworkHsms, name: &str) -> Self {
+        let (module, environment) = (faulty_module().to_owned(), hsms.environment(name).to_vec());
+        Self { module, folder: hsms.folder(name), environment }
     }
 
     /// Has it sign for some time.

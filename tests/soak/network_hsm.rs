@@ -81,7 +81,7 @@ fn one_certificate_waits_for_no_bulk_job() {
 fn compare(hsms: &NetworkHsms, tokens: &[&str], bare: &[&str]) -> f64 {
     let service = Service::start(&hsms.configuration(tokens));
     let load = Load::new(&service.endpoint);
-    let bare: Vec<BareToken> = bare.iter().map(|name| hsms.bare(name)).collect();
+    let bare: Vec<BareToken> = bare.iter().map(|name| BareToken::network(hsms, name)).collect();
     println!("{}: {}", tokens.join(" and "), hsms.shape);
     let rounds = or_in_trial(ROUNDS, 2);
     let shares: Vec<f64> = (1..=rounds).map(|round| compare_once(round, hsms.shape, &service, &load, &bare)).collect();

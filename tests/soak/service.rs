@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-use crate::ceiling::BareToken;
 use crate::shared::binary::{edit, read_endpoint, run, sceau};
 
 /// `sceau serve`; killed with this value.
@@ -51,6 +50,13 @@ pub(crate) fn softhsm() -> TempDir {
     make_token(home.path());
     edit(&home.path().join("sceau.toml"), "label = ", "workers = 2\nsessions = 1\nlabel = ");
     home
+}
+
+/// Takes the officers out of a configuration of `sceau dev`: their register needs a ledger.
+pub(crate) fn without_custody(config: &Path) {
+    let text = fs::read_to_string(config).unwrap();
+    let (before, after) = (text.split("[custody]").next().unwrap(), text.find("[[profile]]").unwrap());
+    fs::write(config, [before, &text[after..]].concat()).unwrap();
 }
 
 /// A kind of network HSM.
@@ -97,12 +103,7 @@ impl NetworkHsms {
         hsms
     }
 
-    /// One of them, for the bare loop.
-    pub(crate) fn bare(&self, name: &str) -> BareToken {
-        BareToken::behind(faulty_module(), &self.folder(name), self.environment(name).to_vec())
-    }
-
-    fn folder(&self, name: &str) -> PathBuf {
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
@@ -111,7 +112,7 @@ impl NetworkHsms {
     }
 
     /// What a process needs that loads a token's module.
-    fn environment(&self, name: &str) -> [(&'static str, PathBuf); 3] {
+    pub(crate) fn environment(&self, name: &str) -> [(&'static str, PathBuf); 3] {
         [
             ("SOFTHSM2_CONF", self.folder(name).join("softhsm2.conf")),
             ("SCEAU_FAULTY_MODULE", real_module(&self.folder(name))),

@@ -1,9 +1,11 @@
 //! What is left of the rate when everything is put on record.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::made::MadeLedger;
 use crate::line::Line;
+use crate::service::without_custody;
 use crate::shared::binary::edit;
 use crate::{alone, median};
 
@@ -17,10 +19,17 @@ const WANTED: f64 = 0.95;
 fn a_ledger_costs_a_twentieth_of_the_rate_at_most() {
     let _alone = alone();
     let made = MadeLedger::open();
+    let start = |name, configure: &dyn Fn(&Path)| {
+        Line::start(name, |config| {
+            // Theirs is a chain of its own, which nothing can be without.
+            without_custody(config);
+            configure(config);
+        })
+    };
     let lines = [
-        Line::start("off", |config| edit(config, "[ledger.audit]", "[ledger]\nstore = \"none_at_own_risk\"\n\n[ledger.audit]")),
-        Line::start("empty", |_| ()),
-        Line::start("ten million", |config| made.configure(config)),
+        start("off", &|config| edit(config, "[ledger.audit]", "[ledger]\nstore = \"none_at_own_risk\"\n\n[ledger.audit]")),
+        start("empty", &|_| ()),
+        start("ten million", &|config| made.configure(config)),
     ];
     let mut shares = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {

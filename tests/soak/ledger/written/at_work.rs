@@ -59,6 +59,7 @@ impl LedgerAtWork {
     pub(crate) async fn indexer(&self) -> Indexer {
         let chain = self.store.chains().await.expect("the store answers")[0].chain;
         Indexer::new(Arc::clone(&self.store) as _, Arc::clone(&self.store) as _, chain, Enough::default())
+            .behind(self.ledger.writer().recent())
     }
 
     /// Ends as the service does.
