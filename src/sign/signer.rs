@@ -90,7 +90,12 @@ const MIN_ITEMS_A_THREAD: usize = 8;
 
 /// What goes through the pipeline together: one token signs a slice while the next is prepared, and a token that is slow or
 /// fails costs a slice, not the batch. Each is an intent and an outcome in the ledger: smaller ones cost more of it.
-const SLICE_ITEMS: usize = 128;
+const SLICE_ITEMS: usize = 256;
+
+/// Slices of a batch are of one length: a short one at the end would cost as much of the ledger.
+fn slice_length(items: usize) -> usize {
+    items.div_ceil(items.div_ceil(SLICE_ITEMS).max(1)).max(1)
+}
 
 impl Signer {
     /// A signer over a keyring.
@@ -155,9 +160,10 @@ impl Signer {
         let latest = Instant::now() + self.settings.sign_timeout;
         let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
         let way = Way { lane, validate_only, context: Arc::new(context), deadline, keeping };
+        let length = slice_length(items.len());
         let mut items = items.into_iter();
         let slices = std::iter::from_fn(|| {
-            let slice: Vec<BatchItem> = items.by_ref().take(SLICE_ITEMS).collect();
+            let slice: Vec<BatchItem> = items.by_ref().take(length).collect();
             (!slice.is_empty()).then_some(slice)
         });
         let slices: Vec<_> = slices.map(|slice| self.sign_slice(&way, slice)).collect();
