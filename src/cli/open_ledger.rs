@@ -100,6 +100,7 @@ pub(crate) async fn open_ledger(config: &Config, clock: &Arc<dyn Clock>, audit: 
         chores.push(tokio::spawn(async move { key.keep_sealed(&writer, &*clock, pace).await }));
     }
     let indexer = Indexer::new(Arc::clone(&store), Arc::clone(&index), writer.chain(), Enough::default());
+    let indexer = indexer.behind(writer.recent());
     let index_task = indexer.start().context("cannot start the thread that indexes the ledger")?;
     let pruner = Pruner::new(Arc::clone(&store), Arc::clone(&index), pruning, writer.chain());
     let keep = config.ledger.keep_after_expiry;

@@ -5,6 +5,7 @@
 
 mod draft;
 mod past;
+mod recent;
 mod status;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use super::{LedgerError, LedgerKeyId, merkle};
 use crate::domain::{Clock, NumericDate, Octets};
 use draft::Chain;
 use past::Past;
+pub use recent::Recent;
 use status::{End, Loose};
 pub use status::{Tally, Unsealed, WriterStatus};
 
@@ -52,6 +54,7 @@ pub struct ChainWriter {
     holder: Octets<16>,
     commands: mpsc::Sender<Command>,
     status: Arc<WriterStatus>,
+    recent: Arc<Recent>,
 }
 
 /// What a chain is written with.
@@ -95,7 +98,7 @@ impl ChainWriter {
         settings: WriterSettings,
     ) -> Result<(Self, WriterTask), StoreError> {
         let (commands, waiting) = mpsc::channel(MOST_WAITING);
-        let status = Arc::new(WriterStatus::new(settings.patience));
+        let (status, recent) = (Arc::new(WriterStatus::new(settings.patience)), Arc::new(Recent::default()));
         let (holder, instance) = (Octets(rand::random()), settings.instance.clone());
         let mut actor = Actor {
             store,
@@ -103,12 +106,13 @@ impl ChainWriter {
             settings,
             holder,
             status: Arc::clone(&status),
+            recent: Arc::clone(&recent),
             held: BTreeMap::new(),
             chain: None,
             is_behind: false,
         };
         let number = actor.take_at_start().await?;
-        let writer = Self { instance: instance.into(), number, holder, commands, status };
+        let writer = Self { instance: instance.into(), number, holder, commands, status, recent };
         let stop = Arc::clone(&writer.status);
         let task = tokio::spawn(actor.run(waiting));
         Ok((writer, WriterTask { task, status: stop }))
@@ -147,6 +151,12 @@ impl ChainWriter {
         &self.holder
     }
 
+    /// The rows that were written last.
+    #[must_use]
+    pub const fn recent(&self) -> &Arc<Recent> {
+        &self.recent
+    }
+
     /// How the writer is.
     #[must_use]
     pub const fn status(&self) -> &Arc<WriterStatus> {
@@ -176,6 +186,7 @@ struct Actor {
     settings: WriterSettings,
     holder: Octets<16>,
     status: Arc<WriterStatus>,
+    recent: Arc<Recent>,
     /// Intents on record whose outcome this process will write, with the number of their items.
     held: BTreeMap<u64, u32>,
     /// Nothing while the database fails.
@@ -327,6 +338,7 @@ impl Actor {
         if !rows.is_empty() {
             histogram!(COMMIT_SECONDS).record(took);
             self.status.count(Tally { commits: 1, records: rows.len() as u64, ..tally });
+            self.recent.add(rows);
         }
         self.status.is_up(&chain);
         self.chain = Some(chain);

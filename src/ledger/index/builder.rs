@@ -9,6 +9,7 @@ use super::IndexStore;
 use super::segment::{Draft, Enough};
 use crate::ledger::record::{Body, Intent, Record};
 use crate::ledger::store::{Row, Store, StoreError};
+use crate::ledger::writer::Recent;
 
 /// How often it is looked whether there is enough for a segment.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ pub struct Indexer {
     index: Arc<dyn IndexStore>,
     chain: i64,
     enough: Enough,
+    /// Where rows come from that were just written; nothing where all are read from the store.
+    recent: Option<Arc<Recent>>,
     draft: Option<(Draft, u64)>,
     progress: Arc<IndexProgress>,
 }
@@ -51,7 +54,15 @@ impl Indexer {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, index: Arc<dyn IndexStore>, chain: i64, enough: Enough) -> Self {
         let progress = Arc::new(IndexProgress(AtomicU64::new(u64::MAX)));
-        Self { store, index, chain, enough, draft: None, progress }
+        Self { store, index, chain, enough, recent: None, draft: None, progress }
+    }
+
+    /// The same, behind the chain's writer in this process: what is in its hands is not read back from the store.
+    #[must_use]
+    pub fn behind(mut self, recent: &Arc<Recent>) -> Self {
+        recent.is_wanted();
+        self.recent = Some(Arc::clone(recent));
+        self
     }
 
     /// Reads what has been written since, and writes each segment that is full. Says up to where the chain was read.
@@ -68,7 +79,9 @@ impl Indexer {
             }
         };
         loop {
-            let rows = self.store.rows(self.chain, read + 1, ROWS_AT_ONCE).await?;
+            let recent = self.recent.as_ref().map(|recent| recent.take(read + 1)).unwrap_or_default();
+            let are_all = !recent.is_empty();
+            let rows = if are_all { recent } else { self.store.rows(self.chain, read + 1, ROWS_AT_ONCE).await? };
             let Some(last) = rows.last().map(|row| row.seq) else { break };
             for row in &rows {
                 let group = read_row(&*self.store, &mut draft, self.chain, row).await?;
@@ -79,6 +92,9 @@ impl Indexer {
                 }
             }
             read = last;
+            if are_all {
+                break;
+            }
         }
         self.draft = Some((draft, read));
         Ok(read)

@@ -6,11 +6,17 @@ use super::{KeptItem, StoreError, of_sqlx};
 use crate::domain::NumericDate;
 use crate::ledger::ItemKey;
 
-pub(super) async fn insert(connection: &mut SqliteConnection, items: &[KeptItem]) -> Result<(), StoreError> {
-    let due = items.iter().map(|item| item.due).max().unwrap_or(NumericDate::from_seconds(0));
-    let insert = sqlx::query("INSERT INTO kept (due, items) VALUES (?, ?)").bind(due.seconds()).bind(pack(items));
-    insert.execute(connection).await.map_err(of_sqlx)?;
-    Ok(())
+/// Items that are written together.
+pub(super) struct Group {
+    /// Of the last of them.
+    pub(super) due: NumericDate,
+    pub(super) items: Vec<u8>,
+}
+
+/// A group of items; nothing where there are none.
+pub(super) fn group(items: &[KeptItem]) -> Option<Group> {
+    let due = items.iter().map(|item| item.due).max()?;
+    Some(Group { due, items: pack(items) })
 }
 
 pub(super) async fn load(readers: &SqlitePool, now: NumericDate, most: usize) -> Result<Vec<KeptItem>, StoreError> {
@@ -83,7 +89,9 @@ mod tests {
         for due in 0..80 {
             let due = NumericDate::from_seconds(due);
             let item = KeptItem { key: ItemKey::from_bytes([1; 16]), claim: 0, sealed: Vec::new(), due };
-            insert(&mut connection, &[item]).await.unwrap();
+            let Group { due, items } = group(&[item]).unwrap();
+            let insert = sqlx::query("INSERT INTO kept (due, items) VALUES (?, ?)").bind(due.seconds()).bind(items);
+            insert.execute(&mut connection).await.unwrap();
         }
         let now = NumericDate::from_seconds(69);
         let mut more = 0;

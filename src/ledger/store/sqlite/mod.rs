@@ -156,13 +156,8 @@ impl Store for SqliteStore {
 
     fn append<'s>(&'s self, lease: &'s Lease, append: Append<'s>) -> StoreFuture<'s, Vec<usize>> {
         Box::pin(self.writing(async move |connection| {
-            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(of_sqlx)?;
-            append::move_head(&mut transaction, lease, &append).await?;
-            append::insert(&mut transaction, lease.chain, append.rows).await?;
-            if !append.kept.is_empty() {
-                kept::insert(&mut transaction, append.kept).await?;
-            }
-            transaction.commit().await.map_err(of_sqlx)?;
+            append::move_head(connection, lease, &append).await?;
+            append::insert(connection, lease.chain, &append).await?;
             Ok(Vec::new())
         }))
     }
