@@ -172,7 +172,7 @@ pub(crate) fn real_module(folder: &Path) -> PathBuf {
 }
 
 /// The faulty token's module, built once a run.
-fn faulty_module() -> &'static Path {
+pub(crate) fn faulty_module() -> &'static Path {
     static MODULE: LazyLock<PathBuf> = LazyLock::new(|| built("faulty-token", "libsceau_faulty_token.so"));
     &MODULE
 }
