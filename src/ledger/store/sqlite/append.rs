@@ -53,8 +53,8 @@ static INSERTS: LazyLock<Vec<[Arc<str>; 3]>> = LazyLock::new(|| {
     (0..=ROWS_A_CALL).map(of_rows).collect()
 });
 
-/// Writes rows and what is kept behind it, and ends the transaction.
-pub(super) async fn insert(connection: &mut SqliteConnection, chain: i64, append: &Append<'_>) -> Result<(), StoreError> {
+/// Writes rows and what is kept behind it, and ends the transaction; gives the bytes of them, more or less.
+pub(super) async fn insert(connection: &mut SqliteConnection, chain: i64, append: &Append<'_>) -> Result<usize, StoreError> {
     let last = append.rows.len().saturating_sub(1) / ROWS_A_CALL * ROWS_A_CALL;
     let (first, last) = append.rows.split_at(last);
     for rows in first.chunks(ROWS_A_CALL) {
@@ -63,11 +63,17 @@ pub(super) async fn insert(connection: &mut SqliteConnection, chain: i64, append
     }
     let end = if append.kept.is_empty() { 1 } else { 2 };
     let mut query = bind(sqlx::query(AssertSqlSafe(Arc::clone(&INSERTS[last.len()][end]))), chain, last);
+    let mut bytes: usize = append.rows.iter().map(bytes).sum();
     if let Some(Group { due, items }) = kept::group(append.kept) {
+        bytes += items.len();
         query = query.bind(due.seconds()).bind(items);
     }
     query.execute(connection).await.map_err(of_sqlx)?;
-    Ok(())
+    Ok(bytes)
+}
+
+fn bytes(row: &Row) -> usize {
+    [&row.record, &row.detail].into_iter().flatten().map(Vec::len).sum()
 }
 
 type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;

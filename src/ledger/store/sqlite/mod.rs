@@ -4,6 +4,7 @@
 //! with the process that holds it, says who writes.
 
 mod append;
+mod checkpoints;
 mod copy;
 mod index;
 mod index_file;
@@ -13,6 +14,7 @@ mod pruning;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -23,6 +25,7 @@ use tokio::sync::Mutex;
 use super::{Append, ChainState, KeptItem, Lease, Row, Store, StoreError, StoreFuture, Taken, Wanted};
 use crate::domain::{NumericDate, Octets};
 use crate::ledger::record::Head;
+use checkpoints::Checkpoints;
 use index_file::IndexFile;
 
 /// How long one connection waits for another's write.
@@ -46,6 +49,7 @@ pub struct SqliteStore {
     /// Held as long as this lives.
     _lock: Option<File>,
     writer: Mutex<Option<Writer>>,
+    checkpoints: Arc<Checkpoints>,
     index: IndexFile,
 }
 
@@ -82,6 +86,7 @@ impl SqliteStore {
     pub async fn close(self) {
         self.readers.close().await;
         self.index.close().await;
+        self.checkpoints.close().await;
         if let Some(writer) = self.writer.into_inner() {
             // What is committed is durable, whether it closes or not.
             let _ = writer.connection.close().await;
@@ -93,8 +98,9 @@ impl SqliteStore {
         let options = options(path).synchronous(SqliteSynchronous::Full).thread_name(|_| "ledger-write".to_owned());
         let reading = options.clone().pragma("cache_size", READER_CACHE).thread_name(|_| "ledger-read".to_owned());
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(reading);
-        let index = IndexFile::beside(path);
-        Self { path: path.to_owned(), options, readers, _lock: lock, writer: Mutex::new(None), index }
+        let (index, checkpoints) = (IndexFile::beside(path), Checkpoints::new(options.clone()));
+        let options = options.pragma("wal_autocheckpoint", checkpoints::WRITERS_OWN_PAGES);
+        Self { path: path.to_owned(), options, readers, _lock: lock, writer: Mutex::new(None), checkpoints, index }
     }
 
     async fn connect(&self) -> Result<Writer, StoreError> {
@@ -157,7 +163,8 @@ impl Store for SqliteStore {
     fn append<'s>(&'s self, lease: &'s Lease, append: Append<'s>) -> StoreFuture<'s, Vec<usize>> {
         Box::pin(self.writing(async move |connection| {
             append::move_head(connection, lease, &append).await?;
-            append::insert(connection, lease.chain, &append).await?;
+            let bytes = append::insert(connection, lease.chain, &append).await?;
+            self.checkpoints.wrote(bytes);
             Ok(Vec::new())
         }))
     }
