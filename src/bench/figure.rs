@@ -16,7 +16,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// Of four digits where it is below 1,000, and whole from there on: `0.03819`, `38.19`, `3,803`; below 0.001 `3.82e-6`.
+/// What is worked out: of four digits where it is below 1,000, and whole from there on: `0.03819`, `38.19`, `3,803`; below 0.001 `3.82e-6`.
 #[must_use]
 pub fn number(value: f64) -> String {
     let magnitude = value.abs();
@@ -38,6 +38,17 @@ pub fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// What was measured, which has no more than three digits: `3,803`, `12.3`, `0.05`; as wide below each other.
+#[must_use]
+pub fn measured(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => count(value.round().max(0.0) as u64),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size > 0.0 => format!("{value:.2}"),
+        _ => "0".to_owned(),
+    }
+}
+
 /// `3,803/s`
 #[must_use]
 pub fn rate(per_second: f64) -> String {
@@ -47,6 +58,9 @@ pub fn rate(per_second: f64) -> String {
 /// A share, in percent: `97.5 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
+    if share >= 10.0 {
+        return format!("{} %", count((share * 100.0).round() as u64));
+    }
     let text = format!("{:.1}", share * 100.0);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
@@ -100,11 +114,12 @@ mod tests {
         assert_eq!(shown, ["0", "0.03819", "0.5", "7", "38.19", "528.2", "999.4", "3,803", "136,900,000"]);
         assert_eq!(number(0.000_003_82), "3.82e-6");
         assert_eq!(number(-1_234.0), "-1,234");
+        assert_eq!([0.0, 0.049, 1.236, 12.34, 123.4, 20_122.6].map(measured), ["0", "0.05", "1.24", "12.3", "123", "20,123"]);
     }
 
     #[test]
     fn shares_bytes_and_times_have_their_units() {
-        assert_eq!([0.98, 0.3, 0.975].map(percent), ["98 %", "30 %", "97.5 %"]);
+        assert_eq!([0.98, 0.3, 0.975, 24.9].map(percent), ["98 %", "30 %", "97.5 %", "2,490 %"]);
         assert_eq!([300.0, 41_070_000_000.0, 257e6].map(bytes), ["300 bytes", "41.1 GB", "257 MB"]);
         let times = [0.005, 1.5, 90.0, 900.0, 36_000.0, 25_080.0, 259_200.0, 864_000.0].map(|s| time(seconds(s)));
         assert_eq!(times, ["5 ms", "1.5 s", "90 s", "15 min", "10 h", "6 h 58 min", "72 h", "10 days"]);

@@ -38,7 +38,6 @@ pub mod result;
 pub mod scenario;
 mod schedule;
 pub mod summary;
-mod text;
 mod watch;
 
 pub use machine::Machine;

@@ -1,9 +1,10 @@
 //! A result as text: what stands on a terminal at the end.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use super::figure::{count, measured, number, percent, seconds, time};
 use super::result::{ArrivalsName, LaneResult, Latency, LatencyFrom, LoadResult, ServiceResult};
-use super::text::{count, figure, length, percent};
 
 /// Fewer calls say nothing of a percentile of a thousandth.
 const CALLS_FOR_P99_9: u64 = 1_000;
@@ -18,7 +19,7 @@ pub fn text(result: &LoadResult) -> String {
 
 fn write(result: &LoadResult, out: &mut String) -> std::fmt::Result {
     for lane in &result.lanes {
-        lane_lines(lane, result.seconds, out)?;
+        lane_lines(lane, seconds(result.seconds), out)?;
     }
     writeln!(out, "{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}", "ms", "calls", "p50", "p90", "p95", "p99", "p99.9", "max")?;
     for lane in &result.lanes {
@@ -37,15 +38,15 @@ fn write(result: &LoadResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\n{}; sceau {}; {}", result.started_at, result.version, result.machine)
 }
 
-fn lane_lines(lane: &LaneResult, seconds: f64, out: &mut String) -> std::fmt::Result {
-    let rate = figure(lane.throughput.items_per_second);
+fn lane_lines(lane: &LaneResult, counted: Duration, out: &mut String) -> std::fmt::Result {
+    let rate = measured(lane.throughput.items_per_second);
     writeln!(out, "{}: {rate} signed/s ({})", lane.lane.name(), pace(lane))?;
     writeln!(
         out,
         "  {} signed, {} not, in {}; a second {} to {}, median {}\n",
         count(lane.items.signed),
         count(lane.items.not_signed()),
-        length(seconds),
+        time(counted),
         count(lane.throughput.lowest_second),
         count(lane.throughput.highest_second),
         count(lane.throughput.median_second),
@@ -56,14 +57,14 @@ fn lane_lines(lane: &LaneResult, seconds: f64, out: &mut String) -> std::fmt::Re
 pub(super) fn pace(lane: &LaneResult) -> String {
     let items = if lane.batch == 1 { "single items".to_owned() } else { format!("batches of {}", count(lane.batch.into())) };
     match (lane.rate, lane.arrivals) {
-        (Some(rate), ArrivalsName::Poisson) => format!("{items}, {}/s planned, by chance", figure(rate)),
-        (Some(rate), _) => format!("{items}, {}/s planned, evenly", figure(rate)),
+        (Some(rate), ArrivalsName::Poisson) => format!("{items}, {}/s planned, by chance", number(rate)),
+        (Some(rate), _) => format!("{items}, {}/s planned, evenly", number(rate)),
         (None, _) => format!("{items}, as fast as answers come, {} in flight", lane.in_flight),
     }
 }
 
 fn latency_line(name: &str, latency: &Latency, out: &mut String) -> std::fmt::Result {
-    let cells = [latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms, latency.p99_9_ms, latency.max_ms].map(figure);
+    let cells = [latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms, latency.p99_9_ms, latency.max_ms].map(measured);
     let [p50, p90, p95, p99, p99_9, max] = cells;
     writeln!(out, "{name:<12} {:>9} {p50:>9} {p90:>9} {p95:>9} {p99:>9} {p99_9:>9} {max:>9}", count(latency.count))
 }
@@ -84,15 +85,20 @@ fn service_lines(service: &ServiceResult, out: &mut String) -> std::fmt::Result 
     }
     for stage in &service.stages {
         let name = format!("{} {}", stage.lane, stage.stage);
-        let [mean, p50, p99] = [stage.timing.mean_ms, stage.timing.p50_ms, stage.timing.p99_ms].map(figure);
-        writeln!(out, "{name:<24} {:>9} {mean:>9} {p50:>9} {p99:>9} {:>9}", count(stage.timing.count), figure(stage.at_a_time))?;
+        let [mean, p50, p99] = [stage.timing.mean_ms, stage.timing.p50_ms, stage.timing.p99_ms].map(measured);
+        writeln!(
+            out,
+            "{name:<24} {:>9} {mean:>9} {p50:>9} {p99:>9} {:>9}",
+            count(stage.timing.count),
+            measured(stage.at_a_time)
+        )?;
     }
     for token in &service.tokens {
-        let (rate, sessions) = (figure(token.signatures_per_second), token.sessions);
-        let (busy, millis) = (percent(token.utilisation), figure(token.signature_ms));
+        let (rate, sessions) = (measured(token.signatures_per_second), token.sessions);
+        let (busy, millis) = (percent(token.utilisation), measured(token.signature_ms));
         writeln!(out, "\ntoken {}: {rate} signatures/s, {sessions} sessions {busy} busy, {millis} ms a signature", token.token)?;
     }
-    let (cores, memory) = (figure(service.cpu_cores), service.resident_bytes / 1_000_000);
+    let (cores, memory) = (measured(service.cpu_cores), service.resident_bytes / 1_000_000);
     writeln!(out, "service: {cores} cores and {memory} MB, without its workers")
 }
 
@@ -101,7 +107,11 @@ fn service_lines(service: &ServiceResult, out: &mut String) -> std::fmt::Result 
 pub fn notes(result: &LoadResult) -> Vec<String> {
     let mut notes = Vec::new();
     if result.interrupted {
-        notes.push(format!("the run was ended after {} of {}", length(result.seconds), length(result.planned_seconds)));
+        notes.push(format!(
+            "the run was ended after {} of {}",
+            time(seconds(result.seconds)),
+            time(seconds(result.planned_seconds))
+        ));
     }
     for lane in &result.lanes {
         lane_notes(lane, result.seconds, &mut notes);
@@ -110,7 +120,7 @@ pub fn notes(result: &LoadResult) -> Vec<String> {
     if result.client_cpu_cores > 0.7 * cores {
         notes.push(format!(
             "the measuring side used {} of {} cores: it may be the limit itself",
-            figure(result.client_cpu_cores),
+            measured(result.client_cpu_cores),
             result.machine.cores
         ));
     }
@@ -136,7 +146,7 @@ fn lane_notes(lane: &LaneResult, seconds: f64, notes: &mut Vec<String>) {
     let due = if seconds > 0.0 { lane.items.asked() as f64 / seconds } else { 0.0 };
     if let Some(rate) = lane.rate.filter(|_| lane.throughput.items_per_second < 0.98 * due) {
         let share = percent(lane.throughput.items_per_second / due);
-        notes.push(format!("{name} reached {share} of its planned {}/s", figure(rate)));
+        notes.push(format!("{name} reached {share} of its planned {}/s", number(rate)));
     }
     if lane.calls.held_back > 0 {
         notes.push(format!(
@@ -153,7 +163,7 @@ fn lane_notes(lane: &LaneResult, seconds: f64, notes: &mut Vec<String>) {
         ));
     }
     if lane.calls.held_back == 0 && lane.start_lag.p99_ms > 1.0 {
-        let lag = figure(lane.start_lag.p99_ms);
+        let lag = measured(lane.start_lag.p99_ms);
         notes.push(format!(
             "the measuring side started a hundredth of the {name} calls {lag} ms late or more, for want of CPU time"
         ));
@@ -173,11 +183,11 @@ mod tests {
         let text = text(&result());
         for part in [
             "bulk: 9,500 signed/s (batches of 500, 10,000/s planned, evenly)",
-            "interactive: 20.0 signed/s (single items, 20.0/s planned, by chance)",
+            "interactive: 20.0 signed/s (single items, 20/s planned, by chance)",
             "bulk RESOURCE_EXHAUSTED by call: 1,000 items, 2 calls",
-            "note: bulk reached 95.0 % of its planned 10,000/s",
+            "note: bulk reached 95 % of its planned 10,000/s",
             "bulk token",
-            "token softhsm: 9,520 signatures/s, 2 sessions 97.0 % busy",
+            "token softhsm: 9,520 signatures/s, 2 sessions 97 % busy",
             "2 cores, Test CPU",
         ] {
             assert!(text.contains(part), "{part:?} in\n{text}");

@@ -1,6 +1,6 @@
 //! Axes: where a value stands, and what is written beside it.
 
-use crate::bench::text::figure;
+use crate::bench::figure::measured;
 
 /// One axis of a chart.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Axis {
         let top = (max / step - 1e-9).ceil() * step;
         let ticks = (0..=(top / step).round() as u32).map(|index| f64::from(index) * step);
         let digits = if step < 0.1 { 2 } else { usize::from(step < 1.0) };
-        let text = |value: f64| if value >= 1_000.0 { figure(value) } else { format!("{value:.digits$}") };
+        let text = |value: f64| if value >= 1_000.0 { measured(value) } else { format!("{value:.digits$}") };
         Self { scale: Scale::Linear, min: 0.0, max: top, ticks: ticks.map(|value| (value, text(value))).collect(), label }
     }
 
@@ -62,7 +62,7 @@ impl Axis {
         if ticks.len() > 8 {
             ticks.retain(|tick| is_power(*tick));
         }
-        let text = |tick: f64| if tick >= 1_000.0 { figure(tick) } else { format!("{tick}") };
+        let text = |tick: f64| if tick >= 1_000.0 { measured(tick) } else { format!("{tick}") };
         let text = |tick: f64| (tick, text((tick * 1e6).round() / 1e6));
         Self { scale: Scale::Log, min: low, max: high, ticks: ticks.into_iter().map(text).collect(), label }
     }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::axis::Axis;
 use super::chart::{Chart, Line};
 use super::html::escape;
+use crate::bench::figure::{count, measured, percent};
 use crate::bench::result::{LaneResult, LaneSecond, LatencyFrom, LoadResult, ServiceResult};
 use crate::bench::summary::NO_METRICS;
-use crate::bench::text::{count, figure, percent};
 use crate::domain::Lane;
 
 /// Points of a line over time; longer runs are drawn with several seconds a point.
@@ -73,7 +73,7 @@ fn throughput(lane: &LaneResult) -> Chart {
         lines.push(Line { name: "not signed".to_owned(), class: "bad", points: not_signed });
     }
     let hint = |(from, to, signed, not): &(f64, f64, f64, f64)| {
-        (*from, *to, format!("second {}: {} signed, {} not", from + 1.0, figure(*signed), figure(*not)))
+        (*from, *to, format!("second {}: {} signed, {} not", from + 1.0, measured(*signed), measured(*not)))
     };
     Chart {
         title: format!("Throughput, {}", lane.lane.name()),
@@ -98,7 +98,7 @@ fn latency(lane: &LaneResult) -> Chart {
         for (line, value) in lines.iter_mut().zip(seen) {
             line.points.push((f64::midpoint(from, to), value));
         }
-        if let [Some(p50), Some(p99), Some(max)] = seen.map(|value| value.map(figure)) {
+        if let [Some(p50), Some(p99), Some(max)] = seen.map(|value| value.map(measured)) {
             hints.push((from, to, format!("second {}: median {p50} ms, p99 {p99} ms, longest {max} ms", from + 1.0)));
         }
     }
@@ -143,7 +143,7 @@ fn percentiles(lanes: &[LaneResult]) -> Chart {
     let lowest = lanes.iter().flat_map(|lane| &lane.service_time_curve).map(|(_, ms)| *ms).fold(f64::MAX, f64::min);
     let hint = |lane: &LaneResult, percentile: f64| {
         let at = lane.latency_curve.iter().find(|(other, _)| *other >= percentile).or(lane.latency_curve.last());
-        at.map(|(_, ms)| format!("{} {} ms", lane.lane.name(), figure(*ms)))
+        at.map(|(_, ms)| format!("{} {} ms", lane.lane.name(), measured(*ms)))
     };
     let marks = [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.999];
     let hints = marks.windows(2).filter(|pair| pair[1] <= last).map(|pair| {
@@ -174,7 +174,7 @@ fn tokens(service: &ServiceResult) -> Chart {
     let names: Vec<&String> = service.tokens.iter().map(|token| &token.token).collect();
     let hint = |second: &crate::bench::result::ServiceSecond| {
         let busy: Vec<String> = second.tokens.iter().map(|(name, busy)| format!("{name} {}", percent(*busy))).collect();
-        (second.at_seconds - 1.0, second.at_seconds, format!("at {} s: {}", figure(second.at_seconds), busy.join(", ")))
+        (second.at_seconds - 1.0, second.at_seconds, format!("at {} s: {}", measured(second.at_seconds), busy.join(", ")))
     };
     Chart {
         title: "Token utilisation".to_owned(),
@@ -198,8 +198,8 @@ fn in_stages(service: &ServiceResult) -> Chart {
     };
     let lines: Vec<Line> = names.iter().enumerate().map(line).collect();
     let hint = |second: &crate::bench::result::ServiceSecond| {
-        let stages: Vec<String> = second.stages.iter().map(|(name, slices)| format!("{name} {}", figure(*slices))).collect();
-        (second.at_seconds - 1.0, second.at_seconds, format!("at {} s: {}", figure(second.at_seconds), stages.join(", ")))
+        let stages: Vec<String> = second.stages.iter().map(|(name, slices)| format!("{name} {}", measured(*slices))).collect();
+        (second.at_seconds - 1.0, second.at_seconds, format!("at {} s: {}", measured(second.at_seconds), stages.join(", ")))
     };
     Chart {
         title: "Where work is".to_owned(),
@@ -217,8 +217,8 @@ fn write_stages(service: &ServiceResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<figure><figcaption><h4>Time in each stage</h4></figcaption><div class=\"bars\">")?;
     for stage in &service.stages {
         let class = if stage.lane == Lane::Interactive.name() { "c2" } else { "c1" };
-        let (width, mean) = (stage.timing.mean_ms / longest * 100.0, figure(stage.timing.mean_ms));
-        let hint = format!("{} of them, p99 {} ms", count(stage.timing.count), figure(stage.timing.p99_ms));
+        let (width, mean) = (stage.timing.mean_ms / longest * 100.0, measured(stage.timing.mean_ms));
+        let hint = format!("{} of them, p99 {} ms", count(stage.timing.count), measured(stage.timing.p99_ms));
         writeln!(
             out,
             "<span>{} <small>{}</small></span><div title=\"{hint}\"><i class=\"bar {class}\" style=\"width:{width:.1}%\"></i><b>{mean} ms</b></div>",

@@ -9,10 +9,11 @@ mod html;
 mod tables;
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use super::figure::{bytes, count, measured, percent, seconds, time};
 use super::result::{LaneResult, LoadResult};
 use super::summary::{NO_METRICS, notes, pace};
-use super::text::{bytes, count, figure, length};
 use html::escape;
 
 /// What the page is to say.
@@ -92,7 +93,7 @@ impl Verdict {
 
 fn write_run(run: &LoadResult, out: &mut String) -> std::fmt::Result {
     for lane in &run.lanes {
-        write_tiles(lane, run.seconds, out)?;
+        write_tiles(lane, seconds(run.seconds), out)?;
     }
     let notes: Vec<String> = notes(run).into_iter().filter(|note| note != NO_METRICS).collect();
     if !notes.is_empty() {
@@ -104,16 +105,16 @@ fn write_run(run: &LoadResult, out: &mut String) -> std::fmt::Result {
     tables::write(run, out)
 }
 
-fn write_tiles(lane: &LaneResult, seconds: f64, out: &mut String) -> std::fmt::Result {
+fn write_tiles(lane: &LaneResult, counted: Duration, out: &mut String) -> std::fmt::Result {
     let asked = lane.items.asked();
     let share = if asked == 0 { 0.0 } else { lane.items.not_signed() as f64 / asked as f64 };
     let tiles = [
-        (figure(lane.throughput.items_per_second), "signed a second", String::new()),
-        (count(lane.items.signed), "signed", format!("in {}", length(seconds))),
-        (format!("{} ms", figure(lane.latency.p50_ms)), "median latency of a call", String::new()),
-        (format!("{} ms", figure(lane.latency.p99_ms)), "99th percentile", String::new()),
-        (count(lane.items.not_signed()), "not signed", if asked > 0 { super::text::percent(share) } else { String::new() }),
-        (bytes(lane.bytes.certificates), "of certificates", String::new()),
+        (measured(lane.throughput.items_per_second), "signed a second", String::new()),
+        (count(lane.items.signed), "signed", format!("in {}", time(counted))),
+        (format!("{} ms", measured(lane.latency.p50_ms)), "median latency of a call", String::new()),
+        (format!("{} ms", measured(lane.latency.p99_ms)), "99th percentile", String::new()),
+        (count(lane.items.not_signed()), "not signed", if asked > 0 { percent(share) } else { String::new() }),
+        (bytes(lane.bytes.certificates as f64), "of certificates", String::new()),
     ];
     writeln!(
         out,

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::html::{escape, table};
+use crate::bench::figure::{bytes, count, measured, percent, seconds, time};
 use crate::bench::result::{LaneResult, Latency, LoadResult, ServiceResult};
 use crate::bench::summary::pace;
-use crate::bench::text::{bytes, count, figure, length, percent};
 
 pub(super) fn write(run: &LoadResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<section><h3>Latency of a call, in ms</h3>{}", latencies(&run.lanes))?;
@@ -24,7 +24,7 @@ pub(super) fn write(run: &LoadResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "</section>\n<section><h3>How it was measured</h3>")?;
     write_conditions(run, out)?;
     for lane in &run.lanes {
-        let rows = seconds(lane);
+        let rows = each_second(lane);
         let heads = ["second", "signed", "not signed", "calls", "p50 ms", "p99 ms", "longest ms"];
         writeln!(out, "<details><summary>Every second, {}</summary>{}</details>", lane.lane.name(), table(&heads, &rows))?;
     }
@@ -35,7 +35,7 @@ fn latencies(lanes: &[LaneResult]) -> String {
     let row = |name: String, latency: &Latency| {
         let figures =
             [latency.mean_ms, latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms, latency.p99_9_ms, latency.max_ms];
-        [name, count(latency.count)].into_iter().chain(figures.map(figure)).collect()
+        [name, count(latency.count)].into_iter().chain(figures.map(measured)).collect()
     };
     let rows = lanes.iter().flat_map(|lane| {
         let name = lane.lane.name();
@@ -67,7 +67,7 @@ fn counts(lanes: &[LaneResult]) -> String {
         ];
         let mut row = vec![lane.lane.name().to_owned()];
         row.extend(counts.map(count));
-        row.extend([bytes_of.payloads, bytes_of.certificates].map(bytes));
+        row.extend([bytes_of.payloads, bytes_of.certificates].map(|size| bytes(size as f64)));
         row
     };
     let heads = [
@@ -101,15 +101,15 @@ fn errors(lanes: &[LaneResult]) -> Vec<Vec<String>> {
 fn write_service(service: &ServiceResult, out: &mut String) -> std::fmt::Result {
     let stages = service.stages.iter().map(|stage| {
         let timing = stage.timing;
-        let figures = [timing.mean_ms, timing.p50_ms, timing.p99_ms, stage.at_a_time].map(figure);
+        let figures = [timing.mean_ms, timing.p50_ms, timing.p99_ms, stage.at_a_time].map(measured);
         [format!("{}, {}", stage.stage, stage.lane), count(timing.count)].into_iter().chain(figures).collect()
     });
     let commits = service.ledger_commits.iter().map(|timing| {
-        let figures = [timing.mean_ms, timing.p50_ms, timing.p99_ms].map(figure);
+        let figures = [timing.mean_ms, timing.p50_ms, timing.p99_ms].map(measured);
         let name = ["commit of the ledger".to_owned(), count(timing.count)];
         name.into_iter()
             .chain(figures)
-            .chain([figure(timing.mean_ms * timing.count as f64 / 1e3 / service.seconds.max(1e-9))])
+            .chain([measured(timing.mean_ms * timing.count as f64 / 1e3 / service.seconds.max(1e-9))])
             .collect()
     });
     let rows: Vec<Vec<String>> = stages.chain(commits).collect();
@@ -119,7 +119,7 @@ fn write_service(service: &ServiceResult, out: &mut String) -> std::fmt::Result 
         .iter()
         .map(|token| {
             let (name, sessions) = (token.token.clone(), token.sessions.to_string());
-            let (rate, millis) = (figure(token.signatures_per_second), figure(token.signature_ms));
+            let (rate, millis) = (measured(token.signatures_per_second), measured(token.signature_ms));
             vec![name, sessions, percent(token.utilisation), count(token.signatures), rate, millis]
         })
         .collect();
@@ -134,18 +134,22 @@ fn write_conditions(run: &LoadResult, out: &mut String) -> std::fmt::Result {
         "counted",
         format!(
             "{} of {} planned, after {} of warm-up",
-            length(run.seconds),
-            length(run.planned_seconds),
-            length(run.warm_up_seconds)
+            time(seconds(run.seconds)),
+            time(seconds(run.planned_seconds)),
+            time(seconds(run.warm_up_seconds))
         ),
     ));
     rows.extend(run.lanes.iter().map(|lane| (lane.lane.name(), pace(lane))));
-    rows.push(("measuring side", format!("{} cores", figure(run.client_cpu_cores))));
+    rows.push(("measuring side", format!("{} cores", measured(run.client_cpu_cores))));
     if let Some(service) = &run.service {
-        let memory = bytes(service.resident_bytes);
+        let memory = bytes(service.resident_bytes as f64);
         rows.push((
             "service",
-            format!("sceau {}, {} cores and {memory} of memory, without its workers", service.version, figure(service.cpu_cores)),
+            format!(
+                "sceau {}, {} cores and {memory} of memory, without its workers",
+                service.version,
+                measured(service.cpu_cores)
+            ),
         ));
         rows.push(("metrics", service.metrics.clone()));
     }
@@ -157,9 +161,9 @@ fn write_conditions(run: &LoadResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "</dl>")
 }
 
-fn seconds(lane: &LaneResult) -> Vec<Vec<String>> {
+fn each_second(lane: &LaneResult) -> Vec<Vec<String>> {
     let row = |(index, second): (usize, &crate::bench::result::LaneSecond)| {
-        let millis = [second.p50_ms, second.p99_ms, second.max_ms].map(|value| value.map_or_else(|| "–".to_owned(), figure));
+        let millis = [second.p50_ms, second.p99_ms, second.max_ms].map(|value| value.map_or_else(|| "–".to_owned(), measured));
         let counts = [index as u64 + 1, second.signed, second.not_signed, second.calls].map(count);
         counts.into_iter().chain(millis).collect()
     };

@@ -63,7 +63,7 @@ fn a_page_has_its_charts_tables_and_conditions() {
         "sceau bench load",
         "99.9 %",
         "prefers-color-scheme: dark",
-        "bulk reached 95.0 % of its planned 10,000/s",
+        "bulk reached 95 % of its planned 10,000/s",
     ] {
         assert!(page.contains(part), "{part}");
     }
