@@ -17,7 +17,26 @@ pub fn text(result: &LoadResult) -> String {
     text
 }
 
+/// The same of one of several runs: without where it was measured, and without what holds of all of them.
+#[must_use]
+pub(super) fn figures(result: &LoadResult) -> String {
+    let mut text = String::new();
+    let notes = notes(result).into_iter().filter(|note| note != NO_METRICS);
+    write_figures(result, notes, &mut text).expect("a string takes whatever is written");
+    text
+}
+
 fn write(result: &LoadResult, out: &mut String) -> std::fmt::Result {
+    write_figures(result, notes(result).into_iter(), out)?;
+    writeln!(out, "\n{}", origin(result))
+}
+
+/// When, with what and where it was measured.
+pub(super) fn origin(result: &LoadResult) -> String {
+    format!("{}; sceau {}; {}", result.started_at, result.version, result.machine)
+}
+
+fn write_figures(result: &LoadResult, notes: impl Iterator<Item = String>, out: &mut String) -> std::fmt::Result {
     for lane in &result.lanes {
         lane_lines(lane, seconds(result.seconds), out)?;
     }
@@ -32,10 +51,10 @@ fn write(result: &LoadResult, out: &mut String) -> std::fmt::Result {
     if let Some(service) = &result.service {
         service_lines(service, out)?;
     }
-    for note in notes(result) {
+    for note in notes {
         writeln!(out, "\nnote: {note}")?;
     }
-    writeln!(out, "\n{}; sceau {}; {}", result.started_at, result.version, result.machine)
+    Ok(())
 }
 
 fn lane_lines(lane: &LaneResult, counted: Duration, out: &mut String) -> std::fmt::Result {

@@ -12,6 +12,7 @@ use sceau::domain::Lane;
 use sceau::domain::time::FixedClock;
 use sceau::service::Limits;
 use sceau::service::client::Connection;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::monitoring::Watched;
@@ -210,4 +211,109 @@ fn what_cannot_be_measured_is_said_before_the_run() {
     assert_eq!(run(sceau().args(nowhere).args(["--metrics", "http://127.0.0.1:1"])).code, Some(69));
     assert_eq!(run(sceau().args(nowhere).args(["--lane", "interactive", "--interactive", "1"])).code, Some(64));
     assert_eq!(run(sceau().args(nowhere).args(["--html", "/nowhere/at/all.html"])).code, Some(66));
+}
+
+fn scenario(endpoint: &str, name: &str, more: &[&str]) -> std::process::Command {
+    let mut command = sceau();
+    command.args(["bench", "scenario", name, "--endpoint", endpoint, "--duration", "3s", "--warm-up", "1s"]);
+    command.args(more);
+    command
+}
+
+#[test]
+fn a_small_peak_is_met_with_its_margin_its_arithmetic_and_its_queue() {
+    let watched = Watched::start("", "warn");
+    let home = tempfile::tempdir().unwrap();
+    let (json, html) = (home.path().join("queue.json"), home.path().join("queue.html"));
+    // Tests share the cores: how long a single one waits is not theirs to say.
+    let mut command = scenario(&watched.endpoint, "nc-backlog", &["--wait", "30s", "--batch", "100", "--json"]);
+    let ran = run(command.arg(&json).arg("--html").arg(&html));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    for part in [
+        "At the rate that it needs, 3 s",
+        "As fast as it goes, 1 s",
+        "From the run to the whole",
+        "nc-backlog: met; ",
+        "then, until nobody waits",
+    ] {
+        assert!(ran.stdout.contains(part), "{part:?} in {}", ran.stdout);
+    }
+    let outcome: Value = serde_json::from_str(&read(&json)).unwrap();
+    assert_eq!(
+        (&outcome["schema"], &outcome["verdict"]["met"], &outcome["run"]["is_whole"]),
+        (&json!(1), &json!(true), &json!(false))
+    );
+    assert_eq!(outcome["scenario"]["certificates"], 20_123);
+    assert_eq!((outcome["queue"]["then"].as_array().unwrap().len(), outcome["queue"]["now"].as_array().unwrap().len()), (19, 11));
+    assert!(outcome["verdict"]["margin"].as_f64().unwrap() > 1.0, "{}", outcome["verdict"]);
+    let [needed, most] = &outcome["runs"].as_array().unwrap()[..] else { panic!("{}", outcome["runs"]) };
+    assert_eq!((&needed["of"], &most["of"]), (&json!("needed"), &json!("most")));
+    let needed: LoadResult = serde_json::from_value(needed["result"].clone()).unwrap();
+    assert_eq!((needed.lane(Lane::Bulk).unwrap().items.signed, needed.not_signed()), (3, 0), "one a second at least");
+    assert!(serde_json::from_value::<LoadResult>(most["result"].clone()).unwrap().lane(Lane::Bulk).unwrap().rate.is_none());
+    let page = read(&html);
+    assert!(page.contains("✓ met") && page.contains("As fast as it goes") && page.contains("Day by day"));
+    watched.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_night_that_a_service_refuses_is_not_met_and_says_why() {
+    let limits = Limits { max_batch_items: 100, ..Limits::default() };
+    let (server, _) = LocalServer::with_dscs(&[TestDsc::default()], limits).await;
+    let mut command = scenario(&server.endpoint, "fr-reissue-night", &["--wait", "30s", "--no-max"]);
+    let ran = tokio::task::block_in_place(|| run(&mut command));
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    for part in ["fr-reissue-night: NOT MET; ", "100 % short", "items were not signed", "INVALID_ARGUMENT"] {
+        assert!(ran.stdout.contains(part), "{part:?} in {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("As fast as it goes"));
+}
+
+#[test]
+fn a_peak_that_is_ended_is_judged_by_what_was_seen() {
+    let watched = Watched::start("", "warn");
+    let home = tempfile::tempdir().unwrap();
+    let json = home.path().join("ended.json");
+    let mut command = sceau();
+    command.args([
+        "bench",
+        "scenario",
+        "it-record",
+        "--full",
+        "--endpoint",
+        &watched.endpoint,
+        "--wait",
+        "30s",
+        "--warm-up",
+        "0s",
+        "--json",
+    ]);
+    let mut child = command.arg(&json).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    send("-INT", child.id());
+    assert!(child.wait().unwrap().code().is_some_and(|code| code == 0 || code == 2));
+    let outcome: Value = serde_json::from_str(&read(&json)).unwrap();
+    assert_eq!((&outcome["run"]["is_whole"], outcome["runs"].as_array().unwrap().len()), (&json!(false), 1));
+    assert_eq!(
+        (&outcome["runs"][0]["result"]["interrupted"], &outcome["runs"][0]["result"]["planned_seconds"]),
+        (&json!(true), &json!(43_200.0))
+    );
+    watched.end();
+}
+
+#[test]
+fn peaks_are_listed_and_an_unknown_one_is_told_its_neighbour() {
+    let listed = run(sceau().args(["bench", "scenario", "--list"]));
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    for part in ["nc-day", "fr-reissue-night  136,900,000   10 h    3,803/s", "Germany, 15 to 20 June 2021"] {
+        assert!(listed.stdout.contains(part), "{part:?} in {}", listed.stdout);
+    }
+    let unknown = run(sceau().args(["bench", "scenario", "fr-reisue-night", "--endpoint", "http://127.0.0.1:1"]));
+    assert_eq!(unknown.code, Some(64));
+    assert!(unknown.stderr.contains("'fr-reissue-night'"), "{}", unknown.stderr);
+    let nowhere = ["bench", "scenario", "nc-day", "--endpoint", "http://127.0.0.1:1"];
+    assert_eq!(run(sceau().args(nowhere)).code, Some(69));
+    assert_eq!(run(sceau().args(nowhere).args(["--full", "--duration", "1m"])).code, Some(64));
+    assert_eq!(run(sceau().args(nowhere).args(["--duration", "10ms"])).code, Some(64));
+    assert_eq!(run(sceau().args(["bench", "scenario"])).code, Some(64), "a name");
 }

@@ -120,6 +120,7 @@ fn every_command_has_examples_in_its_help() {
         "plan",
         "qr",
         "bench load",
+        "bench scenario",
         "revoke",
         "ceremony",
         "dsc plan",

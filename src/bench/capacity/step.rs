@@ -38,4 +38,17 @@ impl Section {
     pub fn remark(&mut self, what: impl Into<String>, text: impl Into<String>) {
         self.step(what, text, "");
     }
+
+    /// Its lines as text, results below each other; without the title.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let worked_out = || self.steps.iter().filter(|step| !step.result.is_empty());
+        let what = worked_out().map(|step| step.what.chars().count()).max().unwrap_or_default();
+        let result = worked_out().map(|step| step.result.chars().count()).max().unwrap_or_default();
+        let line = |step: &Step| match step.result.as_str() {
+            "" => format!("{}: {}", step.what, step.arithmetic),
+            found => format!("{:<what$}  {found:>result$}  = {}", step.what, step.arithmetic),
+        };
+        self.steps.iter().map(line).collect()
+    }
 }

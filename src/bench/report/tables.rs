@@ -7,6 +7,9 @@ use crate::bench::figure::{bytes, count, measured, percent, seconds, time};
 use crate::bench::result::{LaneResult, Latency, LoadResult, ServiceResult};
 use crate::bench::summary::pace;
 
+/// Longer runs have their seconds in the JSON: no browser shows a day's well.
+const LISTED: usize = 3_600;
+
 pub(super) fn write(run: &LoadResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<section><h3>Latency of a call, in ms</h3>{}", latencies(&run.lanes))?;
     writeln!(out, "<h3>Calls and items</h3>{}", counts(&run.lanes))?;
@@ -23,7 +26,7 @@ pub(super) fn write(run: &LoadResult, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out, "</section>\n<section><h3>How it was measured</h3>")?;
     write_conditions(run, out)?;
-    for lane in &run.lanes {
+    for lane in run.lanes.iter().filter(|lane| lane.per_second.len() <= LISTED) {
         let rows = each_second(lane);
         let heads = ["second", "signed", "not signed", "calls", "p50 ms", "p99 ms", "longest ms"];
         writeln!(out, "<details><summary>Every second, {}</summary>{}</details>", lane.lane.name(), table(&heads, &rows))?;

@@ -2,14 +2,18 @@
 //!
 //! A [`Scenario`] is so many certificates in a time, with a busy hour and with people who wait for single ones meanwhile. What it needs
 //! is a rate; a [`Run`] of some minutes at that rate, and one as fast as it goes, are carried on to the whole by [`judge`],
-//! which shows how. [`Backlog`] follows a queue of requests day by day.
+//! which shows how. [`Backlog`] follows a queue of requests day by day. An [`Outcome`] is all of it, as JSON, text and page.
 //!
 //! Pure functions; figures and sources stand in the table.
 
 mod backlog;
+mod outcome;
+mod queue;
+mod stretch;
 mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verdict;
 
 use std::time::Duration;
@@ -17,6 +21,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use backlog::{Backlog, Day};
+pub use outcome::{Measured, Outcome, RunOf, SCHEMA};
+pub use queue::Queue;
+pub use stretch::Stretch;
 pub use verdict::{Run, Verdict, judge};
 
 /// A peak.

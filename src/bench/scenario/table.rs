@@ -24,7 +24,8 @@ pub(super) const ALL: &[Scenario] = &[
         hours_a_day: 8,
         peak: 1.0,
         interactive_per_second: 1.0,
-        source: "the same leaflet: 11,571 passes, 57.5 % of the requests received, 3 days' delay; one person a second who waits is assumed",
+        source: "the territory's leaflet of 20 October 2021: 11,571 passes, 57.5 % of the requests received, 3 days' delay; one \
+                 person a second who waits is assumed",
     },
     Scenario {
         name: "ch-launch",
@@ -79,12 +80,13 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "fr-reissue-night",
-        what: "the same in one night",
+        what: "France signs its stock of October 2021 anew in one night",
         certificates: 136_900_000,
         days: 1,
         hours_a_day: 10,
         peak: 1.0,
         interactive_per_second: 20.0,
-        source: "the same; a night of 10 h, and 20 single ones a second, are assumed",
+        source: "fr.wikipedia, Passe sanitaire européen: 136,901,354 on 13 October 2021; a night of 10 h, and \
+                 20 single ones a second, are assumed",
     },
 ];

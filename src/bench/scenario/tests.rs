@@ -11,7 +11,9 @@ fn run_at(per_second: f64) -> Run {
         signed_per_second: per_second,
         not_signed: 0,
         interactive_p99_ms: Some(8.0),
+        interactive_at_most_ms: 100.0,
         most_per_second: None,
+        is_whole: false,
     }
 }
 
@@ -82,6 +84,31 @@ fn new_caledonias_queue_is_the_one_of_its_leaflet() {
     assert!(now.iter().all(|day| day.waiting == 0));
 }
 
+#[test]
+fn all_stretches_of_a_peak_ask_for_all_of_its_certificates_in_its_time() {
+    for scenario in Scenario::ALL {
+        let stretches = scenario.whole();
+        let asked: f64 = stretches.iter().map(|stretch| stretch.per_second * stretch.duration.as_secs_f64()).sum();
+        assert!((asked / scenario.certificates as f64 - 1.0).abs() < 1e-9, "{}: {asked}", scenario.name);
+        assert_eq!(stretches.iter().map(|stretch| stretch.duration).sum::<Duration>(), scenario.worked());
+        let busiest = stretches.iter().map(|stretch| stretch.per_second).fold(0.0, f64::max);
+        assert!((busiest / scenario.needed_per_second() - 1.0).abs() < 1e-9, "{}", scenario.name);
+        assert!(stretches.iter().all(|stretch| stretch.duration <= Duration::from_secs(24 * 3_600) && stretch.per_second > 0.0));
+    }
+    let italy = Scenario::of("it-record").unwrap().whole();
+    assert_eq!(italy.iter().map(|stretch| stretch.duration.as_secs() / 3_600).collect::<Vec<_>>(), [12, 1, 11]);
+    assert!(italy[1].heading.contains("the busy hour") && (italy[0].per_second - 16.74).abs() < 0.01);
+    assert_eq!(Scenario::of("de-launch").unwrap().whole().len(), 5);
+}
+
+#[test]
+fn small_rates_are_asked_in_small_batches_and_minutes_at_one_a_second_at_least() {
+    let busy = |name: &str| Scenario::of(name).unwrap().busy(Duration::from_secs(120));
+    let batches = ["nc-day", "ch-launch", "it-record", "fr-reissue-72h", "fr-reissue-night"].map(|name| busy(name).batch(500));
+    assert_eq!(batches, [1, 1, 19, 132, 500]);
+    assert_eq!((busy("nc-day").per_second, busy("fr-reissue-night").batch(100)), (1.0, 100));
+}
+
 fn runs() -> impl Strategy<Value = Run> {
     let rates = (0.0..1e5f64, 0.0..1e5f64, proptest::option::of(0.0..1e5f64));
     (rates, 0..3_u64, proptest::option::of(0.1..500.0f64)).prop_map(|((offered, signed, most), not_signed, p99)| Run {
@@ -90,7 +117,9 @@ fn runs() -> impl Strategy<Value = Run> {
         signed_per_second: signed,
         not_signed,
         interactive_p99_ms: p99,
+        interactive_at_most_ms: 100.0,
         most_per_second: most,
+        is_whole: false,
     })
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use serde::Serialize;
 
 use crate::bench::report::Report;
-use crate::bench::result::LoadResult;
 
 /// Where a result goes.
 #[derive(Clone, Debug, Args)]
@@ -47,14 +47,13 @@ impl Files {
     }
 
     /// Writes what was asked for; says where it is.
-    pub(super) fn write(self, result: &LoadResult, title: String) -> anyhow::Result<()> {
+    pub(super) fn write(self, result: &impl Serialize, report: &Report<'_>) -> anyhow::Result<()> {
         if let Some((path, file)) = self.json {
             let out: Box<dyn Write> =
                 file.map_or_else(|| Box::new(std::io::stdout().lock()) as Box<dyn Write>, |file| Box::new(file));
             write_json(result, out).with_context(|| format!("cannot write {}", path.display()))?;
         }
         if let Some((path, mut file)) = self.html {
-            let report = Report { title, verdict: None, runs: vec![(String::new(), result)] };
             file.write_all(report.html().as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
             let _ = writeln!(std::io::stderr(), "report: {}", path.display());
         }
@@ -62,7 +61,7 @@ impl Files {
     }
 }
 
-fn write_json(result: &LoadResult, out: Box<dyn Write>) -> anyhow::Result<()> {
+fn write_json(result: &impl Serialize, out: Box<dyn Write>) -> anyhow::Result<()> {
     let mut out = BufWriter::new(out);
     serde_json::to_writer_pretty(&mut out, result)?;
     writeln!(out)?;

@@ -1,34 +1,22 @@
 //! `sceau bench load`: an open loop of calls, and what came of them.
 
-use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use jiff::SignedDuration;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::files::FileArgs;
 use super::payloads;
-use super::progress::Progress;
+use super::runs::{IN_FLIGHT_CLOSED, IN_FLIGHT_OPEN, PATIENCE, Runs, interactive};
+use crate::bench::report::Report;
 use crate::bench::result::LoadResult;
-use crate::bench::{Arrivals, LaneLoad, Pace, Plan, load, summary};
+use crate::bench::{Arrivals, LaneLoad, Pace, Plan, summary};
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::exit::SOME_REFUSED;
 use crate::cli::sign::LaneName;
-use crate::cli::two_officers::command;
-use crate::domain::{Lane, SystemClock};
-
-/// Of an open loop: as many as the service takes on a connection.
-const IN_FLIGHT_OPEN: u32 = 256;
-/// Of a closed loop: the next batch is there when one is answered.
-const IN_FLIGHT_CLOSED: u32 = 8;
-/// Answers are waited for so long after the last call.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Of the interactive requests' times.
-const SEED: u64 = 1;
+use crate::domain::Lane;
 
 /// Have a service sign made-up payloads, and measure it.
 ///
@@ -95,23 +83,11 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let plan = args.plan()?;
     plan.check()?;
     let files = args.files.open()?;
-    // Two, so that a large answer that is being read holds up no other call.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.context("cannot start the runtime")?;
-    let mut progress = Progress::of(plan.lanes.len(), plan.whole());
-    let words = std::env::args().skip(1);
-    let typed = command(std::iter::once("sceau".to_owned()).chain(words));
-    let result = runtime.block_on(async {
-        let stop = stopped()?;
-        let told = |moment: &load::Moment| progress.tell(moment);
-        anyhow::Ok(load::run(&plan, &args.connection.connection(), &SystemClock, &typed, stop, told).await?)
-    });
-    progress.end();
-    let result = result?;
+    let result = Runs::new()?.run(&plan, &args.connection.connection())?;
     if !files.is_stdout_taken() {
         write!(std::io::stdout(), "{}", summary::text(&result))?;
     }
-    files.write(&result, args.title())?;
+    files.write(&result, &Report { title: args.title(), verdict: None, runs: vec![(String::new(), &result)] })?;
     Ok(code_of(&result))
 }
 
@@ -123,10 +99,7 @@ impl LoadArgs {
         };
         let in_flight = self.in_flight.unwrap_or(in_flight);
         let mut lanes = vec![LaneLoad { lane: self.lane.into(), batch: self.batch, pace, in_flight }];
-        if let Some(items_per_second) = self.interactive {
-            let pace = Pace::Rate { items_per_second, arrivals: Arrivals::Poisson { seed: SEED } };
-            lanes.push(LaneLoad { lane: Lane::Interactive, batch: 1, pace, in_flight: IN_FLIGHT_OPEN });
-        }
+        lanes.extend(self.interactive.map(interactive));
         Ok(Plan {
             profile: self.profile.clone(),
             lanes,
@@ -157,18 +130,6 @@ fn code_of(result: &LoadResult) -> ExitCode {
     if result.not_signed() > 0 { ExitCode::from(SOME_REFUSED) } else { ExitCode::SUCCESS }
 }
 
-/// Ctrl-C, or whoever else asks it to end.
-fn stopped() -> anyhow::Result<impl Future<Output = ()> + Send> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
 fn parse_rate(text: &str) -> Result<Rate, String> {
     if text == "max" { Ok(Rate::Max) } else { parse_items_per_second(text).map(Rate::ItemsPerSecond) }
 }
@@ -187,6 +148,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use clap::Parser;
 
+    use super::super::runs::SEED;
     use super::*;
 
     #[derive(Debug, Parser)]

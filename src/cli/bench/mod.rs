@@ -4,6 +4,8 @@ mod files;
 mod load;
 mod payloads;
 mod progress;
+mod runs;
+mod scenario;
 
 use std::process::ExitCode;
 
@@ -19,10 +21,12 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
     Load(load::LoadArgs),
+    Scenario(scenario::ScenarioArgs),
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         BenchCommand::Load(args) => load::run(args),
+        BenchCommand::Scenario(args) => scenario::run(args),
     }
 }

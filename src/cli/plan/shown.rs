@@ -116,22 +116,5 @@ impl Page<'_> {
 
 fn arithmetic(out: &mut dyn Write, section: &Section) -> io::Result<()> {
     line(out, section.title)?;
-    let width = |text: fn(&crate::bench::capacity::Step) -> &str| {
-        section
-            .steps
-            .iter()
-            .filter(|step| !step.result.is_empty())
-            .map(|step| text(step).chars().count())
-            .max()
-            .unwrap_or_default()
-    };
-    let (what, result) = (width(|step| &step.what), width(|step| &step.result));
-    section.steps.iter().try_for_each(|step| {
-        let row = if step.result.is_empty() {
-            format!("  {}: {}", step.what, step.arithmetic)
-        } else {
-            format!("  {:<what$}  {:>result$}  = {}", step.what, step.result, step.arithmetic)
-        };
-        line(out, &row)
-    })
+    section.lines().iter().try_for_each(|step| line(out, &format!("  {step}")))
 }
