@@ -173,12 +173,12 @@ fn call(code: &str) -> TokenError {
 #[tokio::test]
 async fn a_batch_is_shared_out_between_two_tokens() {
     let pair = Pair::new(Mood::Signs, Mood::Signs);
-    let kids = kids(&pair.sign(768).await);
-    assert_eq!((pair.a.signed(), pair.b.signed()), (384, 384));
+    let kids = kids(&pair.sign(1_024).await);
+    assert_eq!((pair.a.signed(), pair.b.signed()), (512, 512));
     for dsc in &pair.dscs {
-        assert_eq!(kids.iter().filter(|kid| **kid == dsc.kid()).count(), 384);
+        assert_eq!(kids.iter().filter(|kid| **kid == dsc.kid()).count(), 512);
     }
-    assert_eq!(pair.a.good.load(Ordering::SeqCst), 384, "each signature is judged");
+    assert_eq!(pair.a.good.load(Ordering::SeqCst), 512, "each signature is judged");
 }
 
 #[tokio::test]

@@ -295,7 +295,7 @@ async fn spans_of_a_call_stand_under_the_callers_trace() {
     let mut client = SignerClient::connect(server.endpoint.clone()).await.unwrap();
     let parent = format!("00-{CALLERS_TRACE}-{CALLERS_SPAN}-01");
     let metadata = [("traceparent", parent.as_str()), ("tracestate", "patient=nr-4711"), ("x-request-id", "call-1")];
-    let request = with_metadata(batch(&samples(200), v1::Lane::Bulk), &metadata);
+    let request = with_metadata(batch(&samples(400), v1::Lane::Bulk), &metadata);
     let answer = client.sign_batch(request).await.unwrap();
     assert_eq!(answer.metadata().get("x-request-id").unwrap(), "call-1");
     server.end();
@@ -310,7 +310,7 @@ async fn spans_of_a_call_stand_under_the_callers_trace() {
         assert!(named(stage).iter().all(|span| span.parent_span_id == call[0].span_id), "{stage}: {spans:#?}");
     }
     let attributes = format!("{:?}", call[0].attributes);
-    for expected in ["call-1", "loopback", "bulk", "\"dcc\"", "200", "OK"] {
+    for expected in ["call-1", "loopback", "bulk", "\"dcc\"", "400", "OK"] {
         assert!(attributes.contains(expected), "{expected}: {attributes}");
     }
     assert!(!collector.text().contains("nr-4711"));
