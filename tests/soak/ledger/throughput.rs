@@ -17,12 +17,23 @@ const WANTED: f64 = 0.95;
 
 #[test]
 fn a_ledger_costs_a_twentieth_of_the_rate_at_most() {
+    compare("batch");
+}
+
+/// Where a certificate costs more, the same ledger costs a smaller part.
+#[test]
+fn a_ledger_costs_a_twentieth_of_the_rate_at_most_where_each_signature_is_checked_by_itself() {
+    compare("each");
+}
+
+fn compare(check: &str) {
     let _alone = alone();
     let made = MadeLedger::open();
     let start = |name, configure: &dyn Fn(&Path)| {
         Line::start(name, |config| {
             // Theirs is a chain of its own, which nothing can be without.
             without_custody(config);
+            edit(config, "[signing]", &format!("[signing]\nsignature_check = {check:?}"));
             configure(config);
         })
     };
