@@ -9,7 +9,9 @@ use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CallerId, Dsc, Lane, RuleSet};
 use sceau::service::Intake;
 use sceau::service::proto::v1;
-use sceau::sign::{BatchRequest, Checking, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey, Station};
+use sceau::sign::{
+    BatchRequest, Checking, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey, Station,
+};
 use sceau::token::software::SoftwareToken;
 use tokio::runtime::Runtime;
 
