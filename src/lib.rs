@@ -14,7 +14,7 @@
 //! | [`sign`] | the keyring snapshot and the batch on rayon: prepare -> sign -> verify -> assemble; the clock guard; what can be signed at a moment |
 //! | [`custody`] | the life of a DSC: the check of what comes back from the CSCA, the upload and the trust list, the calendar; the register of keys, their states and windows, and of proposals, and the keyring that follows it; the office, which writes what officers agree on and has it done; the ceremony of the offline room; the CSCA of development; what officers revoke; the only room that names rcgen |
 //! | [`service`] | the edges: monitoring, and gRPC: connections, callers, persons, admission, conversion, status codes, health; the only room that names tonic, prost, rustls, hyper and axum |
-//! | [`bench`] | load on a running service, measured: its schedule, its statistics, the report; whether that is enough for a peak, and what an installation for one has to be |
+//! | [`mod@bench`] | load on a running service, measured: its schedule, its statistics, the report; whether that is enough for a peak, and what an installation for one has to be |
 //! | [`config`] | TOML to a checked `Config`, or every fault at once |
 //! | [`cli`] | one file or folder a subcommand |
 //!

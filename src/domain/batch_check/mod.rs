@@ -1,14 +1,14 @@
 //! The check of many ES256 signatures of one key at once: 9 µs each, of the 42 that one costs alone.
 //!
 //! A signature (r, s) over z is good where R = (z/s)·G + (r/s)·Q has r for its x, mod n. What an issuer checks is all under
-//! the same Q, so that the multiples of Q, and of G, stand in a [`table`]: R is then a sum of 58 points without a doubling.
+//! the same Q, so that the multiples of Q, and of G, stand in a `table`: R is then a sum of 58 points without a doubling.
 //! Sums of many signatures go on side by side, in affine coordinates: an addition needs an inversion, and all of a step share
-//! one ([`sum`]). The last addition needs none, for x is compared, not computed.
+//! one (`sum`). The last addition needs none, for x is compared, not computed.
 //!
 //! **It only ever says yes.** Yes is a proof: each addition was one of two points with different x, and the last point's x is
 //! r. Whatever is otherwise (a bad signature, a sum that meets a point twice or its negative, an r that stands for r + n, a
 //! digest of zero) is judged by aws-lc-rs ([`SignatureCheck`]), so that a mistake here towards no costs time alone.
-//! Each key's check is shown signatures of that key ([`proof`]), good and bad, before it is used. (A key that is G or a small
+//! Each key's check is shown signatures of that key (`proof`), good and bad, before it is used. (A key that is G or a small
 //! multiple of it fails: its sums meet a point twice too often. Nobody has such a key.)
 //!
 //! Everything here is public data, and takes as long as it takes: none of it is for secrets.
