@@ -22,7 +22,7 @@ const MAX_ITEMS: usize = 40;
 
 fuzz_target!(init: seeds::write(seeds()), |bytes: &[u8]| {
     let mut input = Unstructured::new(bytes);
-    let Ok(key) = input.choose(&*KEYS) else { return };
+    let Ok(key) = input.choose(&KEYS) else { return };
     let mut signed: Vec<Signed> = Vec::new();
     while signed.len() < MAX_ITEMS && !input.is_empty() {
         let Ok(item) = Item::arbitrary(&mut input) else { break };
