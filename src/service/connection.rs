@@ -200,7 +200,7 @@ impl Replica {
 }
 
 /// The innermost reason: tonic says "transport error", the last source says "connection refused".
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

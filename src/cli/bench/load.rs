@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use super::files::FileArgs;
 use super::payloads;
 use super::runs::{IN_FLIGHT_CLOSED, IN_FLIGHT_OPEN, PATIENCE, Runs, interactive};
+use super::service::ServiceArgs;
 use crate::bench::report::Report;
 use crate::bench::result::LoadResult;
 use crate::bench::{Arrivals, LaneLoad, Pace, Plan, summary};
@@ -62,12 +63,8 @@ pub(crate) struct LoadArgs {
     /// Single interactive requests at the same time, so many a second, at times by chance
     #[arg(long, value_name = "R", value_parser = parse_items_per_second)]
     interactive: Option<f64>,
-    /// The profile; the service's default where absent
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
-    profile: String,
-    /// The service's Prometheus endpoint, like http://127.0.0.1:9464: shows its stages and tokens
-    #[arg(long, value_name = "URL")]
-    metrics: Option<String>,
+    #[command(flatten)]
+    service: ServiceArgs,
     #[command(flatten)]
     files: FileArgs,
 }
@@ -101,13 +98,13 @@ impl LoadArgs {
         let mut lanes = vec![LaneLoad { lane: self.lane.into(), batch: self.batch, pace, in_flight }];
         lanes.extend(self.interactive.map(interactive));
         Ok(Plan {
-            profile: self.profile.clone(),
+            profile: self.service.profile.clone(),
             lanes,
             warm_up: self.warm_up,
             duration: self.duration,
             patience: PATIENCE,
             payloads: payloads::made_up()?,
-            metrics: self.metrics.clone(),
+            metrics: self.service.metrics.clone(),
         })
     }
 

@@ -6,6 +6,7 @@ mod payloads;
 mod progress;
 mod runs;
 mod scenario;
+mod service;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ use clap::builder::PossibleValuesParser;
 use super::files::FileArgs;
 use super::payloads;
 use super::runs::{IN_FLIGHT_CLOSED, IN_FLIGHT_OPEN, PATIENCE, Runs, interactive};
+use super::service::ServiceArgs;
 use crate::bench::figure::{count, rate, time};
 use crate::bench::scenario::{Measured, Outcome, RunOf, Scenario, Stretch};
 use crate::bench::{Arrivals, LaneLoad, Pace, Payloads, Plan};
@@ -70,12 +71,8 @@ pub(crate) struct ScenarioArgs {
     /// Items a call at most; small rates take less, four calls a second
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
-    /// The profile; the service's default where absent
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
-    profile: String,
-    /// The service's Prometheus endpoint, like http://127.0.0.1:9464: shows its stages and tokens
-    #[arg(long, value_name = "URL")]
-    metrics: Option<String>,
+    #[command(flatten)]
+    service: ServiceArgs,
     #[command(flatten)]
     files: FileArgs,
 }
@@ -172,13 +169,13 @@ impl ScenarioArgs {
 
     fn plan(&self, scenario: &Scenario, bulk: LaneLoad, duration: Duration, payloads: &Payloads) -> Plan {
         Plan {
-            profile: self.profile.clone(),
+            profile: self.service.profile.clone(),
             lanes: vec![bulk, interactive(scenario.interactive_per_second)],
             warm_up: self.warm_up,
             duration,
             patience: PATIENCE,
             payloads: payloads.clone(),
-            metrics: self.metrics.clone(),
+            metrics: self.service.metrics.clone(),
         }
     }
 }

@@ -23,6 +23,7 @@ use rayon::prelude::*;
 
 use super::exit;
 use super::ndjson::{self, Line, Lines};
+use crate::bench::figure::count;
 use crate::domain::{Clock, SystemClock};
 use judge::{At, Judge};
 use trust::TrustList;
@@ -139,22 +140,9 @@ impl Counts {
     fn summary(self, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs_f64();
         let rate = if seconds > 0.0 { self.all() as f64 / seconds } else { 0.0 };
-        let (valid, invalid, rate) = (grouped(self.valid), grouped(self.invalid), grouped(rate as u64));
+        let (valid, invalid, rate) = (count(self.valid), count(self.invalid), count(rate as u64));
         format!("{valid} valid, {invalid} invalid, {seconds:.1} s, {rate}/s")
     }
-}
-
-/// `20,123`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn verify(judge: &Judge<'_>, quiet: bool, input: &mut dyn BufRead, out: &mut dyn Write) -> anyhow::Result<Counts> {

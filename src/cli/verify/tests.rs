@@ -277,5 +277,5 @@ fn quiet_writes_what_is_invalid_and_counts_all() {
 fn the_summary_counts_and_divides() {
     let counts = Counts { valid: 20_123, invalid: 0 };
     assert_eq!(counts.summary(Duration::from_millis(900)), "20,123 valid, 0 invalid, 0.9 s, 22,358/s");
-    assert_eq!(grouped(1_234_567), "1,234,567");
+    assert_eq!(count(1_234_567), "1,234,567");
 }

@@ -198,7 +198,7 @@ impl<'s> Incoming<'s> {
         if row.seq == self.before.seq {
             return if row.link == self.before.link { Ok(()) } else { Err(self.another(row.seq)) };
         }
-        self.bytes += row.record.as_ref().map_or(0, Vec::len) + row.detail.as_ref().map_or(0, Vec::len);
+        self.bytes += row.bytes();
         self.rows.push(row);
         if self.rows.len() >= AT_ONCE.0 || self.bytes >= AT_ONCE.1 { self.write(&[]).await } else { Ok(()) }
     }

@@ -36,6 +36,13 @@ pub struct Row {
     pub detail: Option<Vec<u8>>,
 }
 
+impl Row {
+    /// The length of record and detail.
+    pub(in crate::ledger) fn bytes(&self) -> usize {
+        [&self.record, &self.detail].into_iter().flatten().map(Vec::len).sum()
+    }
+}
+
 /// The right to write a chain, until another has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

@@ -31,7 +31,7 @@ impl Recent {
         if !waiting.is_wanted {
             return;
         }
-        waiting.bytes += rows.iter().map(bytes).sum::<usize>();
+        waiting.bytes += rows.iter().map(Row::bytes).sum::<usize>();
         waiting.rows.extend(rows);
         while waiting.bytes > MOST_BYTES {
             waiting.forget_first();
@@ -46,7 +46,7 @@ impl Recent {
         }
         let count = waiting.rows.iter().zip(from..).take_while(|(row, seq)| row.seq == *seq).count();
         let taken: Vec<Row> = waiting.rows.drain(..count).collect();
-        waiting.bytes -= taken.iter().map(bytes).sum::<usize>();
+        waiting.bytes -= taken.iter().map(Row::bytes).sum::<usize>();
         taken
     }
 
@@ -57,12 +57,8 @@ impl Recent {
 
 impl Waiting {
     fn forget_first(&mut self) {
-        self.bytes -= self.rows.pop_front().as_ref().map_or(0, bytes);
+        self.bytes -= self.rows.pop_front().as_ref().map_or(0, Row::bytes);
     }
-}
-
-fn bytes(row: &Row) -> usize {
-    [&row.record, &row.detail].into_iter().flatten().map(Vec::len).sum()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::service::connection::root_cause;
+
 /// The metrics of a service with many keys are some 100 KiB.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -68,22 +70,13 @@ impl MetricsReader {
     }
 
     async fn ask(&self) -> Result<String, String> {
-        let answer = self.http.get(self.uri.clone()).await.map_err(|error| innermost(&error))?;
+        let answer = self.http.get(self.uri.clone()).await.map_err(|error| root_cause(&error))?;
         if answer.status() != StatusCode::OK {
             return Err(format!("HTTP {}", answer.status()));
         }
         let whole = Limited::new(answer.into_body(), MAX_BYTES).collect().await.map_err(|error| error.to_string())?;
         String::from_utf8(whole.to_bytes().into()).map_err(|_| "the answer is not UTF-8".to_owned())
     }
-}
-
-/// The outermost error says only that the connection failed.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -63,17 +63,13 @@ pub(super) async fn insert(connection: &mut SqliteConnection, chain: i64, append
     }
     let end = if append.kept.is_empty() { 1 } else { 2 };
     let mut query = bind(sqlx::query(AssertSqlSafe(Arc::clone(&INSERTS[last.len()][end]))), chain, last);
-    let mut bytes: usize = append.rows.iter().map(bytes).sum();
+    let mut bytes: usize = append.rows.iter().map(Row::bytes).sum();
     if let Some(Group { due, items }) = kept::group(append.kept) {
         bytes += items.len();
         query = query.bind(due.seconds()).bind(items);
     }
     query.execute(connection).await.map_err(of_sqlx)?;
     Ok(bytes)
-}
-
-fn bytes(row: &Row) -> usize {
-    [&row.record, &row.detail].into_iter().flatten().map(Vec::len).sum()
 }
 
 type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
