@@ -180,7 +180,8 @@ impl Inner {
         let (intent, asked) = intent.redeem();
         let mut detail = Vec::with_capacity(signed.len() * Entry::BYTES);
         let (mut tickets, mut kept_items) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len()));
-        let due = |keep: Duration| self.clock.now().plus_seconds(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX));
+        let now = self.clock.now();
+        let due = |keep: Duration| now.plus_seconds(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX));
         for item in signed {
             if let Some(entry) = item.entry {
                 entry.write(&mut detail);

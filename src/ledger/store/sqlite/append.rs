@@ -12,65 +12,94 @@ use super::kept::{self, Group};
 use super::{id, integer, of_sqlx};
 use crate::ledger::store::{Append, Lease, Row, StoreError};
 
-/// Begins the transaction and moves the end of the chain; nothing is to be written where that is not where the writer thinks.
+/// Writes all of it, durably; gives the bytes of it, more or less.
 ///
-/// Each call of the connection is a change of threads there and back, which costs more than the statement: an append is two.
-pub(super) async fn move_head(connection: &mut SqliteConnection, lease: &Lease, append: &Append<'_>) -> Result<(), StoreError> {
-    let Some(last) = append.rows.last() else { return begin(connection).await };
-    let moved = sqlx::query(MOVE)
-        .bind(integer(last.seq))
-        .bind(last.link.0.as_slice())
-        .bind(integer(append.settled))
-        .bind(lease.chain)
-        .bind(lease.fence)
-        .bind(integer(append.from.seq))
-        .bind(append.from.link.0.as_slice())
-        .fetch_optional(connection)
-        .await
-        .map_err(of_sqlx)?;
-    if moved.is_some() { Ok(()) } else { Err(StoreError::Lost { instance: lease.instance.clone() }) }
-}
-
-const MOVE: &str = "BEGIN IMMEDIATE; \
-     UPDATE chain SET seq = ?, link = ?, settled = ? WHERE id = ? AND fence = ? AND seq = ? AND link = ? RETURNING seq";
-
-async fn begin(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map_err(of_sqlx)?;
-    Ok(())
+/// Each call of the connection is a change of threads there and back, which costs more than a statement: mostly it is one.
+///
+/// # Errors
+/// [`StoreError::Lost`] where the end of the chain is not where the writer thinks: nothing is written then.
+pub(super) async fn append(connection: &mut SqliteConnection, lease: &Lease, append: Append<'_>) -> Result<usize, StoreError> {
+    let mut bytes: usize = append.rows.iter().map(Row::bytes).sum();
+    let kept = kept::group(append.kept);
+    let last_call = append.rows.len().saturating_sub(1) / ROWS_A_CALL;
+    for call in 0..=last_call {
+        let start = call * ROWS_A_CALL;
+        let rows = &append.rows[start..append.rows.len().min(start + ROWS_A_CALL)];
+        let begin = match (call, append.rows.last()) {
+            (0, None) => Begin::Unmoved,
+            (0, Some(end)) => Begin::Moved(end),
+            _ => Begin::Begun,
+        };
+        let end = match &kept {
+            _ if call < last_call => End::Open,
+            None => End::Commit,
+            Some(_) => End::KeptAndCommit,
+        };
+        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&TEXTS[begin.place()][rows.len()][end as usize])));
+        if let Begin::Moved(end) = begin {
+            query = query.bind(lease.fence).bind(integer(append.from.seq)).bind(append.from.link.0.as_slice());
+            query = query.bind(integer(end.seq)).bind(end.link.0.as_slice()).bind(integer(append.settled)).bind(lease.chain);
+        }
+        query = bind(query, lease.chain, rows);
+        if let (End::KeptAndCommit, Some(Group { due, items })) = (end, &kept) {
+            bytes += items.len();
+            query = query.bind(due.seconds()).bind(items.as_slice());
+        }
+        query.execute(&mut *connection).await.map_err(|error| lost_or(lease, error))?;
+    }
+    Ok(bytes)
 }
 
 /// Rows a call: each number of rows is a text of its own, which a connection prepares once.
 const ROWS_A_CALL: usize = 16;
 
-/// The texts for up to so many rows, for those that more come behind, and for the last with and without what is kept.
-static INSERTS: LazyLock<Vec<[Arc<str>; 3]>> = LazyLock::new(|| {
-    let text = |rows: usize, end: &str| -> Arc<str> {
-        let insert = "INSERT INTO record (id, link, digest, record, detail) VALUES ";
-        let rows = vec!["(?, ?, ?, ?, ?)"; rows].join(", ");
-        if rows.is_empty() { end.into() } else { format!("{insert}{rows}; {end}").into() }
-    };
-    let of_rows = |rows| ["", "COMMIT", "INSERT INTO kept (due, items) VALUES (?, ?); COMMIT"].map(|end| text(rows, end));
-    (0..=ROWS_A_CALL).map(of_rows).collect()
-});
-
-/// Writes rows and what is kept behind it, and ends the transaction; gives the bytes of them, more or less.
-pub(super) async fn insert(connection: &mut SqliteConnection, chain: i64, append: &Append<'_>) -> Result<usize, StoreError> {
-    let last = append.rows.len().saturating_sub(1) / ROWS_A_CALL * ROWS_A_CALL;
-    let (first, last) = append.rows.split_at(last);
-    for rows in first.chunks(ROWS_A_CALL) {
-        let query = bind(sqlx::query(AssertSqlSafe(Arc::clone(&INSERTS[rows.len()][0]))), chain, rows);
-        query.execute(&mut *connection).await.map_err(of_sqlx)?;
-    }
-    let end = if append.kept.is_empty() { 1 } else { 2 };
-    let mut query = bind(sqlx::query(AssertSqlSafe(Arc::clone(&INSERTS[last.len()][end]))), chain, last);
-    let mut bytes: usize = append.rows.iter().map(Row::bytes).sum();
-    if let Some(Group { due, items }) = kept::group(append.kept) {
-        bytes += items.len();
-        query = query.bind(due.seconds()).bind(items);
-    }
-    query.execute(connection).await.map_err(of_sqlx)?;
-    Ok(bytes)
+/// How a call begins.
+enum Begin<'r> {
+    /// Within the transaction that the call before has begun.
+    Begun,
+    /// With a transaction in which the chain stays as it is.
+    Unmoved,
+    /// With one in which the chain comes to end with this row.
+    Moved(&'r Row),
 }
+
+/// How a call ends.
+#[derive(Clone, Copy)]
+enum End {
+    /// Others follow.
+    Open,
+    Commit,
+    KeptAndCommit,
+}
+
+impl Begin<'_> {
+    const fn place(&self) -> usize {
+        match self {
+            Self::Begun => 0,
+            Self::Unmoved => 1,
+            Self::Moved(_) => 2,
+        }
+    }
+}
+
+/// An end that is elsewhere would become NULL, which the table refuses: the call stops there, before any row.
+const MOVE: &str = "BEGIN IMMEDIATE; \
+     UPDATE chain SET seq = CASE WHEN fence = ? AND seq = ? AND link = ? THEN ? END, link = ?, settled = ? WHERE id = ?; ";
+
+/// The texts, by [`Begin`], number of rows, and [`End`].
+static TEXTS: LazyLock<[Vec<[Arc<str>; 3]>; 3]> = LazyLock::new(|| {
+    let insert = |rows: usize| match rows {
+        0 => String::new(),
+        _ => {
+            format!("INSERT INTO record (id, link, digest, record, detail) VALUES {}; ", vec!["(?, ?, ?, ?, ?)"; rows].join(", "))
+        }
+    };
+    let ends = ["", "COMMIT", "INSERT INTO kept (due, items) VALUES (?, ?); COMMIT"];
+    ["", "BEGIN IMMEDIATE; ", MOVE].map(|begin| {
+        let of_rows = |rows| ends.map(|end| format!("{begin}{}{end}", insert(rows)).into());
+        (0..=ROWS_A_CALL).map(of_rows).collect()
+    })
+});
 
 type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
 
@@ -80,4 +109,12 @@ fn bind<'q>(mut query: Insert<'q>, chain: i64, rows: &'q [Row]) -> Insert<'q> {
         query = query.bind(row.record.as_deref()).bind(row.detail.as_deref());
     }
     query
+}
+
+/// SQLite's own number for a NULL where there may be none.
+const NOT_NULL: &str = "1299";
+
+fn lost_or(lease: &Lease, error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    if code.as_deref() == Some(NOT_NULL) { StoreError::Lost { instance: lease.instance.clone() } } else { of_sqlx(error) }
 }

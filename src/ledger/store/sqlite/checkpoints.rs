@@ -10,8 +10,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
-/// How many bytes of rows are written between two: what a thousand pages hold.
-const EACH_BYTES: usize = 4 * 1024 * 1024;
+/// How many bytes of rows are written between two: so few that it mostly comes to the log's end between two commits, which then
+/// begin the log anew, and that what it has the disk write delays none of them for long.
+const EACH_BYTES: usize = 1024 * 1024;
 
 /// Pages in the log from which on the writer does it all the same, so that the log begins anew: while commits go on it has no
 /// end that a checkpoint beside them could reach. 32 MiB; what is left to do by then is what came since the last one.

@@ -162,9 +162,7 @@ impl Store for SqliteStore {
 
     fn append<'s>(&'s self, lease: &'s Lease, append: Append<'s>) -> StoreFuture<'s, Vec<usize>> {
         Box::pin(self.writing(async move |connection| {
-            append::move_head(connection, lease, &append).await?;
-            let bytes = append::insert(connection, lease.chain, &append).await?;
-            self.checkpoints.wrote(bytes);
+            self.checkpoints.wrote(append::append(connection, lease, append).await?);
             Ok(Vec::new())
         }))
     }
