@@ -5,7 +5,7 @@
 //!    that are used by weight take turns (`turn`).
 //! 3. The items are claimed. One that was signed before, for the same caller, gets the same certificate again (`replay`); one
 //!    that is in work for another call is waited for, when all that the slice itself has claimed is done.
-//! 4. rayon, per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
+//! 4. rayon (`pools`), per item: payload -> `Hcert` -> one DSC -> claims -> digest. The result is a `Prepared`: not `Clone`, consumed by
 //!    signing. A bad item keeps its own faults and the rest go on.
 //! 5. The token signs, in groups of one DSC, each of which is on record first (`on_record`).
 //! 6. rayon: the signatures are verified with the DSC's public key, many at once (`checking`), and the certificates assembled.
@@ -16,8 +16,8 @@
 //! [`stage`] times each of these, [`outlook`] says what a profile can sign at a moment, and `forecast`
 //! until when.
 //!
-//! Beside the way stand [`audit`] and [`upload`], the keys that sign the ledger and revocation lists, [`clock_guard`], a clock that refuses after it has jumped, and [`state_file`], which keeps what a restart
-//! must not forget.
+//! Beside the way stand [`audit`] and [`upload`], the keys that sign the ledger and revocation lists, [`clock_guard`], a clock
+//! that refuses after it has jumped, and [`state_file`], which keeps what a restart must not forget.
 
 pub mod audit;
 pub mod batch;
@@ -31,6 +31,7 @@ pub mod lease;
 mod on_record;
 pub mod outlook;
 mod placed_key;
+mod pools;
 mod prepare;
 pub mod profile;
 mod replay;

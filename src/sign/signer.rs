@@ -7,8 +7,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use rayon::prelude::*;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::batch::{BatchItem, BatchRequest, ItemError, ItemOutcome, SignFailure};
@@ -16,6 +14,7 @@ use super::checking::Checking;
 use super::failover::{Rebound, failover};
 use super::keyring::LiveKeyring;
 use super::on_record;
+use super::pools::{Pools, between_items, map_each, threads};
 use super::prepare::{BatchContext, Prepared};
 use super::replay::{self, Claimed, Held, Keeping, Placed, Task};
 use super::route::Route;
@@ -45,46 +44,6 @@ pub struct SignerSettings {
     pub threads: usize,
 }
 
-/// The encoding threads, a pool a lane: rayon's queue is first in, first out, and one certificate would wait behind every
-/// bulk batch that came before it. The system shares the cores between them.
-struct Pools {
-    interactive: rayon::ThreadPool,
-    bulk: rayon::ThreadPool,
-}
-
-fn pool(lane: Lane, threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
-    let name = lane.name();
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(move |number| format!("{name}-{number}"))
-        .start_handler(move |_| {
-            if lane == Lane::Bulk {
-                give_way();
-            }
-        })
-        // A panic there would be a defect; it costs one batch and not the process.
-        .panic_handler(|_| tracing::error!("a batch's work panicked; its items are answered with UNAVAILABLE"))
-        .build()
-}
-
-/// How far a thread of the bulk pool stands behind, in the system's own measure: as far as can be.
-const BULK_NICE: i32 = 19;
-
-/// Bulk work never makes a session wait that has just signed, or a certificate that somebody waits for: on a full machine it
-/// takes the time that they leave.
-fn give_way() {
-    // Without it bulk work is merely less polite.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), BULK_NICE);
-}
-
-/// Between two bulk items a session that has become ready takes the core at once: the system alone would let a thread that
-/// runs go on to the end of its time slice, as long as many signatures.
-fn between_items(lane: Lane) {
-    if lane == Lane::Bulk {
-        std::thread::yield_now();
-    }
-}
-
 /// Fewer items than this are not worth another thread.
 const MIN_ITEMS_A_THREAD: usize = 8;
 
@@ -108,7 +67,7 @@ impl Signer {
         uvci_maker: UvciMaker,
         settings: SignerSettings,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let pools = Pools { interactive: pool(Lane::Interactive, settings.threads)?, bulk: pool(Lane::Bulk, settings.threads)? };
+        let pools = Pools::new(settings.threads)?;
         Ok(Self { keyring, clock, uvci_maker, pools, settings, ledger: None })
     }
 
@@ -200,10 +159,10 @@ impl Signer {
                 };
                 Err((place, outcome))
             };
-            tasks.into_par_iter().with_min_len(MIN_ITEMS_A_THREAD).map(prepare).collect::<Vec<_>>()
+            map_each(tasks, MIN_ITEMS_A_THREAD, prepare)
         };
         let preparing = Stage::Prepare.begin(way.lane, all);
-        let Some(prepared) = self.compute(way.lane, prepare).await else { return };
+        let Some(prepared) = self.pools.run(way.lane, all, prepare).await else { return };
         drop(preparing);
         // What is prepared too late is not signed: nobody waits for it any more.
         let is_late = Instant::now() >= way.deadline;
@@ -257,7 +216,7 @@ impl Signer {
         let (lane, checking) = (way.lane, self.settings.checking);
         let keys = way.keeping.as_ref().and_then(|keeping| keeping.ledger.keys()).cloned();
         let finish = move || {
-            let length = checking.share(group.len(), rayon::current_num_threads());
+            let length = checking.share(group.len(), threads());
             let mut answered = group.into_iter().enumerate().zip(signatures).peekable();
             let mut shares: Vec<Vec<_>> = Vec::new();
             while answered.peek().is_some() {
@@ -273,11 +232,11 @@ impl Signer {
                 };
                 share.into_iter().zip(verdicts).map(finish).collect::<Vec<_>>()
             };
-            shares.into_par_iter().flat_map_iter(finish).collect::<Vec<_>>()
+            map_each(shares, 1, finish).into_iter().flatten().collect::<Vec<_>>()
         };
         let finishing = Stage::Finish.begin(lane, places.len());
         let closing = |place| Finished::failed(place, SignFailure::Closing);
-        let finished = self.compute(way.lane, finish).await;
+        let finished = self.pools.run(way.lane, places.len(), finish).await;
         let mut finished = finished.unwrap_or_else(|| places.into_iter().map(closing).collect());
         drop(finishing);
         on_record::settle(way, intent, &mut finished).await;
@@ -297,22 +256,6 @@ impl Signer {
             Ok(results) => results.into_iter().map(|result| result.map_err(SignFailure::Token)).collect(),
             Err(_) => group.iter().map(|_| Err(SignFailure::Timeout)).collect(),
         }
-    }
-
-    /// Runs CPU work on the encoding threads and waits without blocking a tokio worker.
-    async fn compute<T: Send + 'static>(&self, lane: Lane, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let (done, result) = oneshot::channel();
-        let pool = match lane {
-            Lane::Interactive => &self.pools.interactive,
-            Lane::Bulk => &self.pools.bulk,
-        };
-        pool.spawn(move || {
-            // The caller may have gone, and its place in the lane with it: nothing is worked off for nobody.
-            if !done.is_closed() {
-                let _ = done.send(work());
-            }
-        });
-        result.await.ok()
     }
 }
 
