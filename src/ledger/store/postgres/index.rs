@@ -28,8 +28,9 @@ impl IndexStore for PostgresStore {
 
     fn pages(&self, kind: HashKind, prefix: u64) -> StoreFuture<'_, Vec<(i64, Vec<u8>)>> {
         Box::pin(self.0.with(async move |connection| {
-            let select = "SELECT s.chain, p.places FROM segment s JOIN page p ON p.kind = $1 AND p.segment = s.id AND p.first = \
-                 (SELECT max(first) FROM page WHERE kind = $1 AND segment = s.id AND first <= $2)";
+            // One look a segment, as in SQLite: with a join the planner may go through every page of the kind.
+            let select = "SELECT segment.chain, looked_up.places FROM segment CROSS JOIN LATERAL (SELECT places FROM page \
+                 WHERE kind = $1 AND page.segment = segment.id AND first <= $2 ORDER BY first DESC LIMIT 1) AS looked_up";
             let query = sqlx::query(select).bind(kind as i64).bind(ordered(prefix));
             let rows = query.fetch_all(connection).await.map_err(of_sqlx)?;
             rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
