@@ -1,5 +1,6 @@
 //! The ledger in PostgreSQL: chains by lease, claims that several processes share, and a server that goes away.
 
+mod backup;
 mod chains;
 mod claims;
 mod custody;

@@ -21,7 +21,8 @@ use crate::ledger::store::sqlite::SqliteStore;
 ///
 /// Also while the service runs: the copy is the ledger of one moment, and signing goes on. With it go the ledger's keys, latches of
 /// refused PINs, what tokens' workers remember of officers' work, what the clock guard knows and what callers have used up of their
-/// day, and a manifest with digests and each chain's head. Run it as the service's user, or root. A ledger in PostgreSQL is copied by pg_dump; this takes what is beside it.
+/// day, and a manifest with digests and each chain's head. Run it as the service's user, or root. A ledger in PostgreSQL is copied by
+/// pg_dump; this takes what is beside it, and the heads.
 ///
 /// The folder holds secrets: the keys under which item_ids are hashed. The configuration, its certificates, the PIN file and
 /// the UVCI secret are not in it; back them up with the machine.
@@ -63,7 +64,10 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
             writeln!(out, "head {instance}:{}:{}", head.seq, head.link)?;
         }
         if matches!(config.ledger.store, StoreSettings::Postgres(_)) {
-            writeln!(out, "The ledger is in PostgreSQL and is not in this backup: pg_dump copies it.")?;
+            writeln!(
+                out,
+                "The ledger is in PostgreSQL and is not in this backup: pg_dump copies it. Run it now, and the heads are in it."
+            )?;
         }
         Ok(ExitCode::SUCCESS)
     })

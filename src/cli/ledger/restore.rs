@@ -13,16 +13,18 @@ use super::manifest::{ChainHead, LEDGER, Manifest, copy_new, places};
 use crate::cli::exit::SOME_REFUSED;
 use crate::cli::ndjson;
 use crate::cli::runtime;
+use crate::cli::stores::Stores;
 use crate::config::{Config, StoreSettings};
 use crate::ledger::archive::PinnedHead;
 use crate::ledger::moving::ChainCheck;
-use crate::ledger::store::Store;
 use crate::ledger::store::sqlite::SqliteStore;
+use crate::ledger::store::{ChainState, Store};
 
 /// Put a backup back where the configuration says, with the service stopped.
 ///
 /// Nothing is overwritten: what is there is moved away first, and kept. Every file has to be what was backed up, and every record of
-/// the ledger is checked. A head that was written down since (--min-head) tells what the backup lacks.
+/// the ledger is checked. A head that was written down since (--min-head) tells what the backup lacks. A ledger in PostgreSQL is put
+/// back first, by pg_restore into an empty database; this checks it, and that it has the heads of the backup.
 ///
 /// What was signed after the backup is not on record. If certificates left in that time (the heads that were written down, the
 /// callers and the HSM's own counters tell), nobody can revoke them one by one: fetch their records from an export that was made
@@ -31,10 +33,10 @@ use crate::ledger::store::sqlite::SqliteStore;
 #[command(after_help = "\
 Examples:
   systemctl stop sceau
+  pg_restore --dbname=\"$URL\" ledger.dump          # for a ledger in PostgreSQL
   runuser -u sceau -- sceau ledger restore --config /etc/sceau/sceau.toml /var/backups/sceau/2021-12-24 --min-head north:81234:5f0c...
-  pg_restore --dbname=\"$URL\" ledger.dump          # for a ledger in PostgreSQL, into an empty database, before this command
 
-Exit codes: 0 restored, 2 restored, and older than a head of --min-head.")]
+Exit codes: 0 restored, 2 restored, and older than a head of --min-head, or the dump older than the backup.")]
 pub(super) struct RestoreArgs {
     /// The configuration of the service on this machine
     #[arg(long, value_name = "FILE", default_value = "/etc/sceau/sceau.toml")]
@@ -101,19 +103,43 @@ fn place(args: &RestoreArgs, placed: &[(String, PathBuf)], done: &mut Vec<PathBu
 
 /// Checks every record of the ledger that was put back; gives what is less than it ought to be.
 async fn check(config: &Config, manifest: &Manifest, heads: &[PinnedHead]) -> anyhow::Result<Vec<String>> {
-    let StoreSettings::Sqlite(path) = &config.ledger.store else { return Ok(Vec::new()) };
-    if !path.exists() {
-        return Ok(Vec::new());
+    match &config.ledger.store {
+        StoreSettings::Sqlite(path) if path.exists() => {
+            let store = open(path).await?;
+            let chains = check_chains(&store).await?;
+            for ChainHead { instance, head } in &manifest.heads {
+                let is_there = chains.iter().any(|chain| chain.instance == *instance && chain.head == *head);
+                anyhow::ensure!(is_there, "the ledger in the backup ends elsewhere than its manifest says: chain {instance:?}");
+            }
+            let findings = lost(&store, &chains, heads).await?;
+            store.close().await;
+            Ok(findings)
+        }
+        settings @ StoreSettings::Postgres(_) => {
+            let opened = Stores::open(settings).await;
+            let stores =
+                opened.context("pg_restore puts the ledger back first; then run this again")?.context("there is no ledger")?;
+            let chains = check_chains(&*stores.store).await?;
+            // A dump has a moment of its own: what was there when the backup was made has to be in it, and more may be.
+            let backed_up =
+                manifest.heads.iter().map(|ChainHead { instance, head }| PinnedHead { instance: instance.clone(), head: *head });
+            let heads: Vec<_> = backed_up.chain(heads.iter().cloned()).collect();
+            lost(&*stores.store, &chains, &heads).await
+        }
+        _ => Ok(Vec::new()),
     }
-    let store = open(path).await?;
+}
+
+async fn check_chains(store: &dyn Store) -> anyhow::Result<Vec<ChainState>> {
     let chains = store.chains().await?;
     for chain in &chains {
-        ChainCheck::whole(&store, chain).await?;
+        ChainCheck::whole(store, chain).await?;
     }
-    for ChainHead { instance, head } in &manifest.heads {
-        let is_there = chains.iter().any(|chain| chain.instance == *instance && chain.head == *head);
-        anyhow::ensure!(is_there, "the ledger in the backup ends elsewhere than its manifest says: chain {instance:?}");
-    }
+    Ok(chains)
+}
+
+/// What chains lack of heads; fails where a head is of another history.
+async fn lost(store: &dyn Store, chains: &[ChainState], heads: &[PinnedHead]) -> anyhow::Result<Vec<String>> {
     let mut findings = Vec::new();
     for PinnedHead { instance, head } in heads {
         let chain = chains.iter().find(|chain| chain.instance == *instance);
@@ -123,12 +149,13 @@ async fn check(config: &Config, manifest: &Manifest, heads: &[PinnedHead]) -> an
         } else if let Some(chain) = chain {
             let row = store.rows(chain.chain, head.seq, 1).await?;
             anyhow::ensure!(
-                head.seq == 0 || row.first().is_some_and(|row| row.link == head.link),
-                "chain {instance:?} has another history than the head of --min-head: it is not that ledger"
+                head.seq == 0 || row.first().is_some_and(|row| (row.seq, row.link) == (head.seq, head.link)),
+                "chain {instance:?} has another history than the head {}:{}: it is not that ledger",
+                head.seq,
+                head.link
             );
         }
     }
-    store.close().await;
     Ok(findings)
 }
 

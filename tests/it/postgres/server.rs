@@ -177,6 +177,27 @@ impl Database {
         String::from_utf8(ran.stdout).unwrap().trim().to_owned()
     }
 
+    /// As its owner copies it.
+    pub(crate) fn dump(&self, file: &Path) {
+        self.run("pg_dump", &["--format=custom", "--file", file.to_str().unwrap(), &self.name]);
+    }
+
+    /// As if its disk were lost; with `pg_restore` it comes back into an empty one.
+    pub(crate) fn lose(&self) {
+        self.run("dropdb", &["--force", &self.name]);
+        self.run("createdb", &["-T", "template0", &self.name]);
+    }
+
+    pub(crate) fn put_back(&self, file: &Path) {
+        self.run("pg_restore", &["--exit-on-error", "--dbname", &self.name, file.to_str().unwrap()]);
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let mut command = Command::new(self.bin.join(program));
+        let ran = command.arg("-h").arg(&self.socket).args(["-U", "sceau"]).args(arguments).output().unwrap();
+        assert!(ran.status.success(), "{program}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+
     /// As if the leases of all who hold a chain had run out.
     pub(crate) fn end_leases(&self) {
         self.ask("UPDATE chain SET until = '-infinity'");
