@@ -53,6 +53,8 @@
 //! - **A chain's records and seals never go back in time,** whatever the clock does. ledger/writer/tests.rs
 //! - **No commit waits for the index, and nothing is lost with it:** it is built anew where it is missing, broken or another
 //!   ledger's. ledger/index/tests.rs
+//! - **What is found and was revoked is told to be, in whichever chain and segment either stands.** ledger/index/tests.rs,
+//!   tests/it/postgres/questions.rs
 //! - **Nothing of a payload, and no identifier in clear, is in the ledger's file.** tests/it/ledger.rs
 //! - **Replicas that share a database share claims and what is kept;** a claim that has run out settles nothing, and a chain that
 //!   another process has taken is written by nobody else. tests/it/postgres

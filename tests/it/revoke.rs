@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tonic::Code;
 
-use crate::ledger::{Service, found};
+use crate::ledger::{Service, find, found};
 use crate::revocation::read_lists_independently;
 use crate::softhsm::{lines, samples};
 use crate::support::{Ran, dev_folder, edit, run, sceau};
@@ -136,6 +136,15 @@ fn one_certificate_is_revoked_by_its_uvci_or_its_text_and_no_other() {
         assert_eq!(issuer.revoked(&file, &[list]), one);
         assert_eq!(issuer.revoked(&file, &issuer.lists(folder, "json")), one);
     }
+    for (number, line) in signed.iter().enumerate() {
+        let [one] = found(issuer.home.path(), &["--uvci", text(line, "uvci")]).try_into().unwrap();
+        assert_eq!(one["revoked_at"].is_string(), [3, 7, 11].contains(&number), "{one}");
+    }
+    let table = find(issuer.home.path(), &[]);
+    assert_eq!(table.stdout.lines().filter(|line| line.contains("  revoked 20")).count(), 3, "{}", table.stdout);
+    assert!(table.stderr.contains("3 of these 30 were revoked"), "{}", table.stderr);
+    let not_one = find(issuer.home.path(), &["--uvci", text(&signed[0], "uvci")]);
+    assert!(!not_one.stdout.contains("revoked") && not_one.stderr.is_empty(), "{}{}", not_one.stdout, not_one.stderr);
     let ledger = issuer.database();
     for known in ["fraud, case 12", "of this machine, uid ", "COUNTRYCODEUCI", "uci"] {
         assert_eq!(has(&ledger, known), known != "COUNTRYCODEUCI", "{known}");

@@ -17,7 +17,7 @@ use crate::service::proto::v1;
 /// Find certificates that were signed: by their text, UVCI or item_id, by key, caller, person, type and time.
 ///
 /// All that is given has to hold. Certificates come in the order in which they were put on record; nothing that is on record is
-/// missing.
+/// missing. Of each it is said whether it was revoked, and when: `revoked` behind its line, `revoked_at` in JSON.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,14 +52,15 @@ pub(super) fn run(args: &FindArgs) -> anyhow::Result<ExitCode> {
         tell_pruned(&runtime.block_on(auditor.show())?)?;
         return ndjson::on_stdout(|out| print_count(args, &tally, out));
     }
-    let mut certificates = 0;
+    let (mut certificates, mut revoked) = (0, 0);
     let ended = ndjson::on_stdout(|out| {
         let mut is_begun = args.json;
-        let take = |certificate| {
+        let take = |certificate: v1::RecordedCertificate| {
             if !std::mem::replace(&mut is_begun, true) {
                 writeln!(out, "{HEADING}")?;
             }
             certificates += 1;
+            revoked += u64::from(certificate.revoked_at.is_some());
             print(args, &certificate, out).map_err(anyhow::Error::from)
         };
         runtime.block_on(auditor.find(question, args.limit, take))?;
@@ -67,6 +68,9 @@ pub(super) fn run(args: &FindArgs) -> anyhow::Result<ExitCode> {
     });
     ended?;
     tell_pruned(&runtime.block_on(auditor.show())?)?;
+    if revoked > 0 {
+        writeln!(io::stderr(), "sceau: {revoked} of these {certificates} were revoked")?;
+    }
     if certificates == 0 {
         writeln!(io::stderr(), "sceau: nothing on record is like that")?;
     } else if certificates == args.limit {
@@ -111,13 +115,16 @@ fn print(args: &FindArgs, found: &v1::RecordedCertificate, out: &mut dyn Write) 
             "signature_hash": hex::encode(&found.signature_hash),
             "item_hash": hex::encode(&found.item_hash),
             "payload_hash": hex::encode(&found.payload_hash),
+            "revoked_at": found.revoked_at.map(|at| time(at).to_string()),
         });
         return writeln!(out, "{certificate}");
     }
     let (recorded, kid, place) =
         (time(found.recorded_at).to_string(), hex::encode(&found.kid), format!("{}:{}", found.seq, found.index));
     let valid = format!("{} to {}", time(found.issued_at), time(found.expires_at));
-    writeln!(out, "{recorded:20}  {:4}  {kid}  {:16}  {valid}  {}/{place}", found.r#type, found.caller, found.instance)
+    write!(out, "{recorded:20}  {:4}  {kid}  {:16}  {valid}  {}/{place}", found.r#type, found.caller, found.instance)?;
+    found.revoked_at.map_or(Ok(()), |at| write!(out, "  revoked {}", time(at)))?;
+    writeln!(out)
 }
 
 fn print_count(args: &FindArgs, tally: &v1::CountCertificatesResponse, out: &mut dyn Write) -> anyhow::Result<ExitCode> {

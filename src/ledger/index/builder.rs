@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::IndexStore;
-use super::segment::{Draft, Enough};
+use super::segment::{Draft, Enough, Told};
 use crate::ledger::record::{Body, Intent, Record};
 use crate::ledger::store::{Row, Store, StoreError};
 use crate::ledger::writer::Recent;
@@ -84,8 +84,8 @@ impl Indexer {
             let rows = if are_all { recent } else { self.store.rows(self.chain, read + 1, ROWS_AT_ONCE).await? };
             let Some(last) = rows.last().map(|row| row.seq) else { break };
             for row in &rows {
-                let group = read_row(&*self.store, &mut draft, self.chain, row).await?;
-                draft.take(row, group);
+                let told = read_row(&*self.store, &mut draft, self.chain, row).await?;
+                draft.take(row, told);
                 if draft.has(self.enough) {
                     self.index.add(&draft.finish()).await?;
                     self.progress.is_at(row.seq);
@@ -126,14 +126,9 @@ impl Indexer {
 }
 
 /// Reads a row; an intent that stands before what was read is looked up.
-pub(super) async fn read_row(
-    store: &dyn Store,
-    draft: &mut Draft,
-    chain: i64,
-    row: &Row,
-) -> Result<Option<super::segment::Group>, StoreError> {
+pub(super) async fn read_row(store: &dyn Store, draft: &mut Draft, chain: i64, row: &Row) -> Result<Option<Told>, StoreError> {
     match draft.read(row) {
-        Ok(group) => Ok(group),
+        Ok(told) => Ok(told),
         Err(missing) => {
             let Some(intent) = intent(store, chain, missing.intent).await? else { return Ok(None) };
             draft.supply(missing.intent, intent);

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::builder::{ROWS_AT_ONCE, read_row};
 use super::pages::{places, prefix};
-use super::segment::{Draft, Group};
+use super::revoked::{Revocations, Revoked};
+use super::segment::{Draft, Group, Told};
 use super::{IndexStore, Question, Signing};
 use crate::domain::{CertificateType, NumericDate};
 use crate::ledger::record::{Entry, Intent, Place};
@@ -35,6 +36,8 @@ pub struct Found {
     pub group: Intent,
     /// What stands on record of it.
     pub entry: Entry,
+    /// When a revocation that names it was put on record, the first one; nothing where there is none.
+    pub revoked_at: Option<NumericDate>,
 }
 
 impl Found {
@@ -101,6 +104,9 @@ struct Indexed {
 /// Signings that are asked of the index at once.
 const SIGNINGS_AT_ONCE: usize = 1_000;
 
+/// Outcomes of which it is asked at once what was revoked of them.
+const OUTCOMES_AT_ONCE: usize = 64;
+
 impl Records {
     /// The records of a store.
     #[must_use]
@@ -127,7 +133,8 @@ impl Records {
         Ok(chains)
     }
 
-    /// Looks for every certificate that a question means: first by the index, then through what is not indexed yet.
+    /// Looks for every certificate that a question means: first by the index, then through what is not indexed yet. That is also
+    /// read before: what is indexed may be revoked there.
     ///
     /// # Errors
     /// Where the store does not answer.
@@ -137,8 +144,21 @@ impl Records {
             true => (self.pointed(&question, &chains).await?, None),
             false => (VecDeque::new(), Some((0, 0))),
         };
-        let tails = chains.iter().map(Tail::of).collect();
-        Ok(Search { records: self.clone(), question, chains, pending, after, tails })
+        let (records, known) = (self.clone(), Revocations::default());
+        let mut search = Search {
+            records,
+            question,
+            chains,
+            pending,
+            after,
+            known,
+            looked_up: VecDeque::new(),
+            unindexed: Revocations::default(),
+            read: VecDeque::new(),
+            tails: VecDeque::new(),
+        };
+        search.read_tails().await?;
+        Ok(search)
     }
 
     /// Counts the certificates that a question means.
@@ -166,7 +186,7 @@ impl Records {
             indexed.for_each(|signing| tally.add(question, signing));
         }
         for mut tail in chains.iter().map(Tail::of) {
-            while let Some(groups) = tail.next(&*self.store).await? {
+            while let Some((groups, _)) = tail.next(&*self.store).await? {
                 let meant = groups.iter().filter(|group| question.admits(&group.signing));
                 meant.for_each(|group| tally.add(question, &group.signing));
             }
@@ -195,7 +215,21 @@ impl Records {
     /// One outcome with its intent.
     async fn group(&self, chain: i64, seq: u64) -> Result<Option<Group>, StoreError> {
         let Some(row) = self.store.rows(chain, seq, 1).await?.into_iter().find(|row| row.seq == seq) else { return Ok(None) };
-        read_row(&*self.store, &mut Draft::new(chain), chain, &row).await
+        match read_row(&*self.store, &mut Draft::new(chain), chain, &row).await? {
+            Some(Told::Signed(group)) => Ok(Some(group)),
+            Some(Told::Revoked(_)) | None => Ok(None),
+        }
+    }
+
+    /// What the index knows to be revoked of outcomes, each with its chain's instance.
+    async fn revoked(&self, outcomes: &[(&str, u64)]) -> Result<Revocations, StoreError> {
+        let mut revocations = Revocations::default();
+        for of_chain in outcomes.chunk_by(|one, next| one.0 == next.0) {
+            let seqs: Vec<u64> = of_chain.iter().map(|(_, seq)| *seq).collect();
+            let Some((instance, _)) = of_chain.first() else { continue };
+            revocations.extend(self.index.revoked(instance, &seqs).await?);
+        }
+        Ok(revocations)
     }
 }
 
@@ -211,8 +245,16 @@ pub struct Search {
     chains: Vec<Indexed>,
     /// Outcomes that the index gave.
     pending: VecDeque<(i64, u64)>,
+    /// Those of which it is `known` what was revoked.
+    looked_up: VecDeque<(i64, u64)>,
+    /// By the index, of those and no others.
+    known: Revocations,
+    /// Of all, behind the index.
+    unindexed: Revocations,
     /// Where the index is asked next; nothing when it has given all.
     after: Option<(i64, u64)>,
+    /// Groups of tails that were read already.
+    read: VecDeque<Group>,
     tails: VecDeque<Tail>,
 }
 
@@ -223,19 +265,16 @@ impl Search {
     /// Where the store does not answer.
     pub async fn next(&mut self) -> Result<Option<Vec<Found>>, StoreError> {
         loop {
-            let groups = if let Some((chain, seq)) = self.pending.pop_front() {
+            let groups: Vec<Group> = if let Some((chain, seq)) = self.looked_up.pop_front() {
                 self.records.group(chain, seq).await?.into_iter().collect()
+            } else if !self.pending.is_empty() {
+                self.look_up().await?;
+                continue;
             } else if let Some(after) = self.after.take() {
                 self.ask_index(after).await?;
                 continue;
-            } else if let Some(tail) = self.tails.front_mut() {
-                match tail.next(&*self.records.store).await? {
-                    Some(groups) => groups,
-                    None => {
-                        self.tails.pop_front();
-                        continue;
-                    }
-                }
+            } else if let Some(groups) = self.next_unindexed().await? {
+                groups
             } else {
                 return Ok(None);
             };
@@ -244,6 +283,48 @@ impl Search {
                 return Ok(Some(found));
             }
         }
+    }
+
+    /// Asks what was revoked of the next outcomes.
+    async fn look_up(&mut self) -> Result<(), StoreError> {
+        let some = self.pending.len().min(OUTCOMES_AT_ONCE);
+        self.looked_up = self.pending.drain(..some).collect();
+        let outcomes: Vec<_> = self.looked_up.iter().map(|(chain, seq)| (self.instance(*chain), *seq)).collect();
+        self.known = self.records.revoked(&outcomes).await?;
+        Ok(())
+    }
+
+    /// The next groups behind the index, those that may be meant; nothing behind the last.
+    async fn next_unindexed(&mut self) -> Result<Option<Vec<Group>>, StoreError> {
+        let mut groups: Vec<Group> = self.read.drain(..).collect();
+        while groups.is_empty()
+            && let Some(tail) = self.tails.front_mut()
+        {
+            match tail.next(&*self.records.store).await? {
+                Some((some, _)) => groups.extend(some.into_iter().filter(|group| has_meant(&self.question, group))),
+                None => drop(self.tails.pop_front()),
+            }
+        }
+        let outcomes: Vec<_> = groups.iter().map(|group| (self.instance(group.signing.chain), group.signing.seq)).collect();
+        self.known = self.records.revoked(&outcomes).await?;
+        Ok(if groups.is_empty() { None } else { Some(groups) })
+    }
+
+    /// Reads what is not indexed: what is revoked there, and, where single certificates are asked for, what is meant, which is little.
+    /// Otherwise it is read once more when its turn has come.
+    async fn read_tails(&mut self) -> Result<(), StoreError> {
+        for mut tail in self.chains.iter().map(Tail::of) {
+            while let Some((groups, revoked)) = tail.next(&*self.records.store).await? {
+                self.unindexed.extend(revoked);
+                if self.question.is_pointed() {
+                    self.read.extend(groups.into_iter().filter(|group| has_meant(&self.question, group)));
+                }
+            }
+        }
+        if !self.question.is_pointed() {
+            self.tails = self.chains.iter().map(Tail::of).collect();
+        }
+        Ok(())
     }
 
     async fn ask_index(&mut self, after: (i64, u64)) -> Result<(), StoreError> {
@@ -258,16 +339,28 @@ impl Search {
         if !self.question.admits(&group.signing) {
             return Vec::new();
         }
-        let instance = self.chains.iter().find(|chain| chain.chain == group.signing.chain).map(|chain| &chain.instance);
-        let found = |(entry, index): (&Entry, u16)| Found {
-            instance: instance.cloned().unwrap_or_default(),
-            index,
-            signing: group.signing.clone(),
-            group: group.intent.clone(),
-            entry: *entry,
+        let (instance, seq) = (self.instance(group.signing.chain), group.signing.seq);
+        let found = |(entry, index): (&Entry, u16)| {
+            let place = Place { seq, index };
+            Found {
+                instance: instance.to_owned(),
+                index,
+                signing: group.signing.clone(),
+                group: group.intent.clone(),
+                entry: *entry,
+                revoked_at: [&self.known, &self.unindexed].into_iter().filter_map(|known| known.at(instance, place)).min(),
+            }
         };
         group.entries.iter().zip(0..).filter(|(entry, _)| self.question.means(entry)).map(found).collect()
     }
+
+    fn instance(&self, chain: i64) -> &str {
+        self.chains.iter().find(|known| known.chain == chain).map_or("", |known| &known.instance)
+    }
+}
+
+fn has_meant(question: &Question, group: &Group) -> bool {
+    question.admits(&group.signing) && group.entries.iter().any(|entry| question.means(entry))
 }
 
 /// What of a chain is not indexed yet.
@@ -283,16 +376,20 @@ impl Tail {
         Self { draft: Draft::new(chain.chain), chain: chain.chain, next: chain.indexed + 1 }
     }
 
-    /// The groups of the next rows; nothing behind the last row.
-    async fn next(&mut self, store: &dyn Store) -> Result<Option<Vec<Group>>, StoreError> {
+    /// The groups of the next rows, and what is revoked there; nothing behind the last row.
+    async fn next(&mut self, store: &dyn Store) -> Result<Option<(Vec<Group>, Vec<Revoked>)>, StoreError> {
         let rows = store.rows(self.chain, self.next, ROWS_AT_ONCE).await?;
         let Some(last) = rows.last().map(|row| row.seq) else { return Ok(None) };
         self.next = last + 1;
-        let mut groups = Vec::new();
+        let (mut groups, mut revoked) = (Vec::new(), Vec::new());
         for row in &rows {
-            groups.extend(read_row(store, &mut self.draft, self.chain, row).await?);
+            match read_row(store, &mut self.draft, self.chain, row).await? {
+                Some(Told::Signed(group)) => groups.push(group),
+                Some(Told::Revoked(some)) => revoked.extend(some),
+                None => {}
+            }
         }
-        Ok(Some(groups))
+        Ok(Some((groups, revoked)))
     }
 }
 

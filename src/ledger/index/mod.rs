@@ -2,12 +2,14 @@
 //!
 //! A segment of a chain (some ten thousand certificates) is sorted by each hash that is asked for and written in pages, once, in
 //! order: an index that grew row by row would rewrite a page somewhere for each hash. A question looks into one page a segment,
-//! and looks through what is not in a segment yet, so its answer lacks nothing that is on record.
+//! and looks through what is not in a segment yet, so its answer lacks nothing that is on record. What was revoked is indexed by
+//! outcome: a revocation names places, of any chain, and stands anywhere behind them.
 
 mod builder;
 mod find;
 pub(super) mod pages;
 mod question;
+mod revoked;
 mod segment;
 
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod tests;
 pub use builder::{IndexProgress, IndexTask, Indexer};
 pub use find::{Found, Records, Search, Tally};
 pub use question::{Question, Signing};
+pub use revoked::Revoked;
 pub use segment::{Enough, Page, Segment};
 
 use super::store::StoreFuture;
@@ -46,6 +49,9 @@ pub trait IndexStore: Send + Sync + std::fmt::Debug {
 
     /// Of each segment the page in which a hash with these first 8 bytes would be, with the segment's chain.
     fn pages(&self, kind: HashKind, prefix: u64) -> StoreFuture<'_, Vec<(i64, Vec<u8>)>>;
+
+    /// What was revoked of outcomes of an instance's chain, as far as the revocations are indexed.
+    fn revoked<'s>(&'s self, instance: &'s str, outcomes: &'s [u64]) -> StoreFuture<'s, Vec<Revoked>>;
 
     /// Signings that a question may mean, in the order of chain and place, behind `after`, at most `most`.
     fn signings<'s>(&'s self, question: &'s Question, after: (i64, u64), most: usize) -> StoreFuture<'s, Vec<Signing>>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::pages::{pages, prefix};
-use super::{HashKind, Signing};
+use super::{HashKind, Revoked, Signing};
 use crate::domain::NumericDate;
 use crate::ledger::record::{Body, Entry, Head, Intent, Link, Place, Record};
 use crate::ledger::store::{Row, StoreError};
@@ -11,9 +11,9 @@ use crate::ledger::store::{Row, StoreError};
 /// When a segment is full.
 #[derive(Clone, Copy, Debug)]
 pub struct Enough {
-    /// Certificates.
+    /// Certificates, signed or revoked.
     pub entries: usize,
-    /// Groups: of small ones there are fewer certificates in a segment.
+    /// Groups: of small ones there are fewer certificates in a segment. Or outcomes of which something is revoked.
     pub groups: usize,
 }
 
@@ -36,6 +36,8 @@ pub struct Segment {
     pub pages: Vec<(HashKind, Vec<Page>)>,
     /// Its groups.
     pub signings: Vec<Signing>,
+    /// What its revocations name, wherever that is.
+    pub revoked: Vec<Revoked>,
 }
 
 /// Places sorted by a hash.
@@ -55,7 +57,18 @@ pub(super) struct Draft {
     /// Intents whose outcome has not come yet.
     intents: BTreeMap<u64, Intent>,
     signings: Vec<Signing>,
+    revoked: Vec<Revoked>,
+    /// Certificates in them.
+    revoked_entries: usize,
     places: [Vec<(u64, Place)>; 3],
+}
+
+/// What a row says that a question is about.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and nearly all are the large one")]
+pub(super) enum Told {
+    Signed(Group),
+    Revoked(Vec<Revoked>),
 }
 
 /// An outcome, with what it says of each certificate.
@@ -68,12 +81,14 @@ pub(super) struct Group {
 
 impl Draft {
     pub(super) fn new(chain: i64) -> Self {
-        Self { chain, through: Head::EMPTY, intents: BTreeMap::new(), signings: Vec::new(), places: Default::default() }
+        let (intents, places) = (BTreeMap::new(), Default::default());
+        Self { chain, through: Head::EMPTY, intents, signings: Vec::new(), revoked: Vec::new(), revoked_entries: 0, places }
     }
 
-    /// Reads a row; gives the group that it ends. An outcome whose intent was not read is `missing` it.
-    pub(super) fn read(&mut self, row: &Row) -> Result<Option<Group>, Missing> {
+    /// Reads a row; gives the group that it ends, or what it revokes. An outcome whose intent was not read is `missing` it.
+    pub(super) fn read(&mut self, row: &Row) -> Result<Option<Told>, Missing> {
         let Some(record) = row.record.as_deref().and_then(|record| Record::from_cbor(record).ok()) else { return Ok(None) };
+        let at = NumericDate::from_seconds(record.at.div_euclid(1_000));
         match record.body {
             Body::Intent(intent) => {
                 self.intents.insert(row.seq, intent);
@@ -89,9 +104,12 @@ impl Draft {
                 if entries.is_empty() {
                     return Ok(None);
                 }
-                let at = NumericDate::from_seconds(record.at.div_euclid(1_000));
                 let signing = Signing::new(self.chain, row.seq, at, &intent, &outcome, &entries);
-                Ok(Some(Group { signing, intent, entries }))
+                Ok(Some(Told::Signed(Group { signing, intent, entries })))
+            }
+            Body::Revocation(revocation) => {
+                let places = row.detail.as_deref().unwrap_or_default();
+                Ok(Some(Told::Revoked(Revoked::all(&revocation, places, row.seq, at))))
             }
             _ => Ok(None),
         }
@@ -103,10 +121,17 @@ impl Draft {
     }
 
     /// Takes a row that was read into the segment.
-    pub(super) fn take(&mut self, row: &Row, group: Option<Group>) {
+    pub(super) fn take(&mut self, row: &Row, told: Option<Told>) {
         let seq = row.seq;
         self.through = Head { seq, link: row.link };
-        let Some(Group { signing, entries, .. }) = group else { return };
+        let Group { signing, entries, .. } = match told {
+            Some(Told::Signed(group)) => group,
+            Some(Told::Revoked(revoked)) => {
+                self.revoked_entries += revoked.iter().map(|of_outcome| of_outcome.indexes.len()).sum::<usize>();
+                return self.revoked.extend(revoked);
+            }
+            None => return,
+        };
         for (entry, index) in entries.iter().zip(0..) {
             let place = Place { seq, index };
             for (places, hash) in self.places.iter_mut().zip([entry.uci.as_ref(), entry.item.as_ref(), entry.signature.as_ref()])
@@ -118,18 +143,21 @@ impl Draft {
     }
 
     pub(super) fn has(&self, enough: Enough) -> bool {
-        self.places[0].len() >= enough.entries || self.signings.len() >= enough.groups
+        let (entries, groups) = (self.places[0].len(), self.signings.len());
+        entries.max(self.revoked_entries) >= enough.entries || groups.max(self.revoked.len()) >= enough.groups
     }
 
     /// What there is, sorted; the draft goes on behind it, with the intents that are open.
     pub(super) fn finish(&mut self) -> Segment {
         let places = std::mem::take(&mut self.places);
+        self.revoked_entries = 0;
         Segment {
             chain: self.chain,
             through: self.through.seq,
             link: self.through.link,
             pages: HashKind::ALL.into_iter().zip(places.map(pages)).collect(),
             signings: std::mem::take(&mut self.signings),
+            revoked: std::mem::take(&mut self.revoked),
         }
     }
 }

@@ -4,7 +4,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::*;
 use crate::domain::{Algorithm, CallerId, CertificateType, Country, Digest, Kid, NumericDate, Octets, SystemClock};
-use crate::ledger::record::Entry;
+use crate::ledger::record::{Body, Entry, Place, Revocation, RevokedOf};
 use crate::ledger::store::Store;
 use crate::ledger::store::sqlite::SqliteStore;
 use crate::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
@@ -62,6 +62,36 @@ impl Bench {
         let signed = |entry: &Entry| SignedItem { keep: None, entry: Some(*entry) };
         let settled = self.ledger.settle(intent, group.entries.iter().map(signed).collect()).await;
         assert!(settled.iter().all(Result::is_ok));
+    }
+
+    /// Puts a revocation on record; gives its place and when that was.
+    async fn revoke(&self, instance: &str, places: &[(u64, u16)]) -> (u64, NumericDate) {
+        let detail: Vec<u8> = places.iter().flat_map(|(seq, index)| Place { seq: *seq, index: *index }.to_bytes()).collect();
+        let certificates = u32::try_from(places.len()).unwrap();
+        let revocation = Revocation {
+            by: "ada".to_owned(),
+            reason: "a test".to_owned(),
+            question: "{}".to_owned(),
+            hash_type: "UCI".to_owned(),
+            certificates,
+            places: Digest::of(&detail).into(),
+            chains: vec![RevokedOf { instance: instance.to_owned(), certificates }],
+            lists: Vec::new(),
+        };
+        let seq = self.ledger.writer().write(Body::Revocation(revocation), detail, Vec::new()).await.unwrap().head.seq;
+        let row = self.store.rows(1, seq, 1).await.unwrap().remove(0);
+        let at = crate::ledger::record::Record::from_cbor(&row.record.unwrap()).unwrap().at;
+        (seq, NumericDate::from_seconds(at.div_euclid(1_000)))
+    }
+
+    /// Those of what is found that were revoked, and when.
+    async fn revoked(&self, question: &Question) -> Vec<(u64, u16, NumericDate)> {
+        let mut revoked = Vec::new();
+        let mut search = self.records().search(question.clone()).await.unwrap();
+        while let Some(some) = search.next().await.unwrap() {
+            revoked.extend(some.iter().filter_map(|one| Some((one.signing.seq, one.index, one.revoked_at?))));
+        }
+        revoked
     }
 
     async fn found(&self, question: &Question) -> Vec<(u64, u16)> {
@@ -170,6 +200,68 @@ proptest! {
             bench.task.end().await;
         });
     }
+}
+
+#[tokio::test]
+async fn what_was_revoked_is_told_wherever_it_and_its_revocation_stand() {
+    let mut bench = Bench::new().await;
+    let group = |numbers: &[u8]| Made {
+        entries: numbers.iter().zip(0..).map(|(number, at)| entry(at, CertificateType::Test, *number)).collect(),
+        ..one(0)
+    };
+    // Their outcomes stand at 3, 5, 7 and 9: the first is revoked in the segment that it is in, the second in the next, the third by
+    // what is not indexed, and the last is not indexed itself.
+    bench.sign(&group(&[2, 4, 6])).await;
+    bench.sign(&group(&[8, 10])).await;
+    let (_, first) = bench.revoke("north", &[(3, 0), (3, 2)]).await;
+    bench.sign(&group(&[12])).await;
+    bench.sign(&group(&[14])).await;
+    bench.indexer.catch_up().await.unwrap();
+    assert_eq!(bench.store.indexed(1).await.unwrap(), 10);
+    let (_, second) = bench.revoke("north", &[(5, 1)]).await;
+    for number in 16..19 {
+        bench.sign(&one(number)).await;
+    }
+    bench.sign(&group(&[20, 22])).await;
+    bench.indexer.catch_up().await.unwrap();
+    assert_eq!(bench.store.indexed(1).await.unwrap(), 19);
+    bench.sign(&group(&[24, 26])).await;
+    let (_, third) = bench.revoke("north", &[(3, 0), (8, 0), (21, 1)]).await;
+    // Nobody's: another chain's, and what is not there.
+    bench.revoke("south", &[(3, 1)]).await;
+    bench.revoke("north", &[(3, 77), (4, 0)]).await;
+    let all = [(3, 0, first), (3, 2, first), (5, 1, second), (8, 0, third), (21, 1, third)];
+    assert_eq!(bench.revoked(&Question::default()).await, all);
+    assert_eq!(bench.revoked(&Question { caller: Some("clinic".to_owned()), ..Question::default() }).await, all);
+    for (number, expected) in
+        [(2, &all[..1]), (4, &[]), (6, &all[1..2]), (10, &all[2..3]), (12, &all[3..4]), (24, &[]), (26, &all[4..])]
+    {
+        let by_item = Question { item: Some(vec![Octets([number; 16])]), ..Question::default() };
+        assert_eq!(bench.revoked(&by_item).await, expected, "{number}");
+    }
+    bench.task.end().await;
+}
+
+#[tokio::test]
+async fn many_revocations_end_a_segment_and_an_index_without_them_is_built_anew() {
+    let mut bench = Bench::new().await;
+    bench.sign(&one(1)).await;
+    for _ in 0..4 {
+        bench.revoke("north", &[(3, 0)]).await;
+    }
+    bench.indexer.catch_up().await.unwrap();
+    assert_eq!(bench.store.indexed(1).await.unwrap(), 7);
+    assert_eq!(bench.revoked(&Question::default()).await.len(), 1);
+    // As the form was that had none.
+    for statement in ["DROP TABLE revoked", "UPDATE _sqlx_migrations SET checksum = zeroblob(48)"] {
+        sqlx::query(statement).execute(&mut bench.connect_to_index().await).await.unwrap();
+    }
+    let (store, _folder) = reopened(bench).await;
+    assert_eq!(store.indexed(1).await.unwrap(), 0);
+    let store = Arc::new(store);
+    let mut indexer = Indexer::new(Arc::clone(&store) as _, Arc::clone(&store) as _, 1, Enough { entries: 20, groups: 4 });
+    indexer.catch_up().await.unwrap();
+    assert_eq!(store.revoked("north", &[2, 3]).await.unwrap().len(), 4);
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! The ledger's words as the protocol has them.
 
+use crate::domain::NumericDate;
 use crate::ledger::index::Found;
 use crate::service::proto::v1;
 
 /// A certificate as it is told.
 pub(super) fn found(found: Found) -> v1::RecordedCertificate {
-    let Found { instance, index, signing, group, entry } = found;
+    let Found { instance, index, signing, group, entry, revoked_at } = found;
     v1::RecordedCertificate {
         instance,
         seq: signing.seq,
@@ -26,5 +27,6 @@ pub(super) fn found(found: Found) -> v1::RecordedCertificate {
         signature_hash: entry.signature.0.to_vec().into(),
         item_hash: entry.item.0.to_vec().into(),
         payload_hash: entry.payload.0.to_vec().into(),
+        revoked_at: revoked_at.map(NumericDate::seconds),
     }
 }

@@ -21,7 +21,7 @@ async fn a_database_without_tables_names_the_command_that_makes_them() {
         PostgresStore::migrate(&database.url()).await.unwrap();
     }
     PostgresStore::connect(database.url()).await.unwrap();
-    database.ask("DELETE FROM _sqlx_migrations WHERE version = 3");
+    database.ask("DELETE FROM _sqlx_migrations WHERE version = 4");
     let refused = PostgresStore::connect(database.url()).await.unwrap_err();
     assert!(refused.to_string().contains("`sceau ledger migrate` brings them"), "{refused}");
     database.ask("UPDATE _sqlx_migrations SET version = 77 WHERE version = 2");

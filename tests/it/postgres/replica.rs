@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CallerId, CertificateType, Clock, Digest, ItemId, Kid, NumericDate, Octets, Signature};
-use sceau::ledger::record::{Body, Entry, Head, Record};
+use sceau::ledger::record::{Body, Entry, Head, Place, Record, Revocation, RevokedOf};
 use sceau::ledger::store::Store;
 use sceau::ledger::store::postgres::{PostgresStore, PostgresUrl};
 use sceau::ledger::writer::{ChainWriter, WriterSettings, WriterTask};
@@ -131,6 +131,24 @@ impl Replica {
     pub(crate) async fn settle(&self, intent: OpenIntent, ticket: Ticket, value: u64) -> Result<(), LedgerError> {
         let item = SignedItem { keep: Some((ticket, kept(value))), entry: Some(entry()) };
         self.ledger.settle(intent, vec![item]).await.remove(0)
+    }
+
+    /// Revokes the first certificate of each of some outcomes, of any chain; gives when that was put on record.
+    pub(crate) async fn revoke(&self, instance: &str, outcomes: &[u64]) -> NumericDate {
+        let detail: Vec<u8> = outcomes.iter().flat_map(|seq| Place { seq: *seq, index: 0 }.to_bytes()).collect();
+        let certificates = u32::try_from(outcomes.len()).unwrap();
+        let revocation = Revocation {
+            by: "ada".to_owned(),
+            reason: "a test".to_owned(),
+            question: "{}".to_owned(),
+            hash_type: "UCI".to_owned(),
+            certificates,
+            places: Digest::of(&detail).into(),
+            chains: vec![RevokedOf { instance: instance.to_owned(), certificates }],
+            lists: Vec::new(),
+        };
+        self.ledger.writer().write(Body::Revocation(revocation), detail, Vec::new()).await.unwrap();
+        clock().now()
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {

@@ -7,7 +7,7 @@ use sqlx::{Connection, Postgres, QueryBuilder};
 
 use super::{PostgresStore, column, each, integer, octets, of_sqlx, place};
 use crate::domain::NumericDate;
-use crate::ledger::index::{HashKind, IndexStore, Page, Question, Segment, Signing};
+use crate::ledger::index::{HashKind, IndexStore, Page, Question, Revoked, Segment, Signing};
 use crate::ledger::store::conditions::restrict;
 use crate::ledger::store::{StoreError, StoreFuture};
 
@@ -37,6 +37,15 @@ impl IndexStore for PostgresStore {
         }))
     }
 
+    fn revoked<'s>(&'s self, instance: &'s str, outcomes: &'s [u64]) -> StoreFuture<'s, Vec<Revoked>> {
+        Box::pin(self.0.with(async move |connection| {
+            let select = "SELECT seq, revocation, at, entries FROM revoked WHERE instance = $1 AND seq = ANY($2)";
+            let query = sqlx::query(select).bind(instance).bind(each(outcomes, |seq| integer(*seq)));
+            let rows = query.fetch_all(connection).await.map_err(of_sqlx)?;
+            rows.iter().map(|row| revoked_of(instance, row)).collect()
+        }))
+    }
+
     fn signings<'s>(&'s self, question: &'s Question, after: (i64, u64), most: usize) -> StoreFuture<'s, Vec<Signing>> {
         Box::pin(self.0.with(async move |connection| {
             let mut query = QueryBuilder::<Postgres>::new(
@@ -56,13 +65,15 @@ async fn add(connection: &mut PgConnection, segment: &Segment) -> Result<(), Sto
     let mut transaction = connection.begin().await.map_err(of_sqlx)?;
     let patience = sqlx::query("SELECT set_config('statement_timeout', $1, true)").bind(SEGMENT.as_millis().to_string());
     patience.execute(&mut *transaction).await.map_err(of_sqlx)?;
-    let insert = "INSERT INTO segment (chain, through) VALUES ($1, $2) RETURNING id";
-    let insert = sqlx::query(insert).bind(segment.chain).bind(integer(segment.through));
+    let insert = "INSERT INTO segment (chain, through, revoked) VALUES ($1, $2, $3) RETURNING id";
+    let insert =
+        sqlx::query(insert).bind(segment.chain).bind(integer(segment.through)).bind(integer(segment.revoked.len() as u64));
     let number: i64 = column(&insert.fetch_one(&mut *transaction).await.map_err(of_sqlx)?, 0)?;
     for (kind, pages) in &segment.pages {
         insert_pages(&mut transaction, number, *kind, pages).await?;
     }
     insert_signings(&mut transaction, &segment.signings).await?;
+    insert_revoked(&mut transaction, segment.chain, &segment.revoked).await?;
     transaction.commit().await.map_err(of_sqlx)
 }
 
@@ -94,6 +105,30 @@ async fn insert_signings(connection: &mut PgConnection, signings: &[Signing]) ->
     }
     insert.bind(each(signings, |signing| signing.expires_at.seconds())).execute(connection).await.map_err(of_sqlx)?;
     Ok(())
+}
+
+async fn insert_revoked(connection: &mut PgConnection, chain: i64, revoked: &[Revoked]) -> Result<(), StoreError> {
+    let insert = "INSERT INTO revoked (chain, instance, seq, revocation, at, entries)
+        SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])";
+    let insert = sqlx::query(insert)
+        .bind(chain)
+        .bind(each(revoked, |revoked| revoked.instance.as_str()))
+        .bind(each(revoked, |revoked| integer(revoked.seq)))
+        .bind(each(revoked, |revoked| integer(revoked.by)))
+        .bind(each(revoked, |revoked| revoked.at.seconds()))
+        .bind(each(revoked, Revoked::index_bytes));
+    insert.execute(connection).await.map_err(of_sqlx)?;
+    Ok(())
+}
+
+fn revoked_of(instance: &str, row: &PgRow) -> Result<Revoked, StoreError> {
+    Ok(Revoked {
+        instance: instance.to_owned(),
+        seq: place(row, 0)?,
+        by: place(row, 1)?,
+        at: NumericDate::from_seconds(column(row, 2)?),
+        indexes: Revoked::indexes_of(column(row, 3)?),
+    })
 }
 
 fn signing_of(row: &PgRow) -> Result<Signing, StoreError> {

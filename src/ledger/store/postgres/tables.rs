@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection, SqlSafeStr};
 use super::{PostgresUrl, StoreError, of_sqlx};
 
 /// The version of the tables that this program writes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// PostgreSQL's word for a table that is not there.
 const UNDEFINED_TABLE: &str = "42P01";
@@ -43,6 +43,7 @@ fn migrations() -> Migrator {
         step(1, "chains", include_str!("1_chains.sql")),
         step(2, "index", include_str!("2_index.sql")),
         step(3, "pruning", include_str!("3_pruning.sql")),
+        step(4, "revoked", include_str!("4_revoked.sql")),
     ])
 }
 

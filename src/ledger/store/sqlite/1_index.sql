@@ -1,5 +1,5 @@
 -- What questions need, in a file of its own: built behind the path of a certificate, a segment of records at a time. Where it is lost
--- it is built anew from the records.
+-- it is built anew from the records; also where this text is another than the one that it was made by.
 
 CREATE TABLE segment (
     id      INTEGER PRIMARY KEY,
@@ -31,6 +31,16 @@ CREATE TABLE signing (
     recoveries   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL -- of the last to expire
 ) STRICT;
+
+-- What was revoked, by outcome; one row an outcome and revocation. It stays when the outcome is forgotten, as the revocation does.
+CREATE TABLE revoked (
+    instance   TEXT    NOT NULL, -- whose chain the outcome is in
+    seq        INTEGER NOT NULL, -- of the outcome
+    revocation INTEGER NOT NULL, -- chain << 40 | seq of the revocation
+    at         INTEGER NOT NULL, -- when that was put on record, in seconds since 1970
+    entries    BLOB    NOT NULL, -- the indexes of the entries, 2 bytes each
+    PRIMARY KEY (instance, seq, revocation)
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX signing_at ON signing (at);
 CREATE INDEX signing_caller ON signing (caller, at);

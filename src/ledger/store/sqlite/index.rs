@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::{MOST_RECORDS, SqliteStore, column, id, integer, octets, of_sqlx, place};
 use crate::domain::NumericDate;
-use crate::ledger::index::{HashKind, IndexStore, Question, Segment, Signing};
+use crate::ledger::index::{HashKind, IndexStore, Question, Revoked, Segment, Signing};
 use crate::ledger::store::conditions::restrict;
 use crate::ledger::store::{StoreError, StoreFuture};
 
@@ -32,6 +32,9 @@ impl IndexStore for SqliteStore {
             for signings in segment.signings.chunks(ROWS_A_STATEMENT) {
                 insert_signings(&mut transaction, signings).await?;
             }
+            for revoked in segment.revoked.chunks(ROWS_A_STATEMENT) {
+                insert_revoked(&mut transaction, segment.chain, revoked).await?;
+            }
             transaction.commit().await.map_err(of_sqlx)
         }))
     }
@@ -47,6 +50,21 @@ impl IndexStore for SqliteStore {
             let page = |row: &SqliteRow| Ok((column(row, 0)?, column::<Option<Vec<u8>>>(row, 1)?));
             let pages: Result<Vec<_>, StoreError> = rows.iter().map(page).collect();
             Ok(pages?.into_iter().filter_map(|(chain, places)| Some((chain, places?))).collect())
+        })
+    }
+
+    fn revoked<'s>(&'s self, instance: &'s str, outcomes: &'s [u64]) -> StoreFuture<'s, Vec<Revoked>> {
+        Box::pin(async move {
+            let Some(readers) = self.index.readers() else { return Ok(Vec::new()) };
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, revocation, at, entries FROM revoked WHERE instance = ");
+            query.push_bind(instance).push(" AND seq IN (");
+            let mut seqs = query.separated(", ");
+            for seq in outcomes {
+                seqs.push_bind(integer(*seq));
+            }
+            seqs.push_unseparated(")");
+            let rows = query.build().fetch_all(readers).await.map_err(of_sqlx)?;
+            rows.iter().map(|row| revoked_of(instance, row)).collect()
         })
     }
 
@@ -97,6 +115,26 @@ async fn insert_signings(connection: &mut SqliteConnection, signings: &[Signing]
     });
     query.build().execute(connection).await.map_err(of_sqlx)?;
     Ok(())
+}
+
+async fn insert_revoked(connection: &mut SqliteConnection, chain: i64, revoked: &[Revoked]) -> Result<(), StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO revoked (instance, seq, revocation, at, entries) ");
+    query.push_values(revoked, |mut row, revoked| {
+        row.push_bind(revoked.instance.clone()).push_bind(integer(revoked.seq)).push_bind(id(chain, revoked.by));
+        row.push_bind(revoked.at.seconds()).push_bind(revoked.index_bytes());
+    });
+    query.build().execute(connection).await.map_err(of_sqlx)?;
+    Ok(())
+}
+
+fn revoked_of(instance: &str, row: &SqliteRow) -> Result<Revoked, StoreError> {
+    Ok(Revoked {
+        instance: instance.to_owned(),
+        seq: place(row, 0)?,
+        by: place(row, 1)? & MOST_RECORDS,
+        at: NumericDate::from_seconds(column(row, 2)?),
+        indexes: Revoked::indexes_of(column(row, 3)?),
+    })
 }
 
 fn signing_of(row: &SqliteRow) -> Result<Signing, StoreError> {
