@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use sceau::domain::{Clock, NumericDate};
+use sceau::domain::{Clock, Digest, NumericDate};
 use sceau::ledger::LedgerKeys;
+use sceau::ledger::index::{Found, Question, Records};
+use sceau::ledger::record::{Body, Revocation, RevokedOf};
+use sceau::ledger::store::sqlite::SqliteStore;
 
 use super::written::{Certificates, LedgerAtWork};
 use crate::proc;
@@ -19,6 +22,10 @@ use crate::shared::binary::edit;
 pub(crate) const BOUND: Duration = Duration::from_secs(300);
 /// How many certificates are on record in it, before runs add theirs.
 pub(crate) const CERTIFICATES: u64 = 10_000_000;
+/// The first group of a caller all of whose certificates are revoked.
+pub(crate) const REVOKED: u64 = 7;
+/// A group that is revoked certificate by certificate, and the next one too.
+pub(crate) const REVOKED_ONE_BY_ONE: u64 = 8;
 /// Certificates of a group.
 pub(crate) const GROUP: usize = 500;
 /// Groups that are written at the same time, as many as a busy service's.
@@ -38,7 +45,7 @@ impl MadeLedger {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ledger-ten-million");
         let key = "ab".repeat(32);
         let made = Self { folder, keys: LedgerKeys::parse(&key).unwrap() };
-        let done = made.folder.join("done");
+        let done = made.folder.join("done-with-revocations");
         if !done.exists() {
             let _ = fs::remove_dir_all(&made.folder);
             fs::create_dir_all(&made.folder).unwrap();
@@ -98,7 +105,45 @@ impl MadeLedger {
         let began = Instant::now();
         runtime.block_on(async { ledger.indexer().await.catch_up().await }).unwrap();
         say("indexed", began);
+        let began = Instant::now();
+        runtime.block_on(self.revoke(&ledger));
+        say("revoked", began);
         runtime.block_on(Arc::into_inner(ledger).unwrap().end());
+    }
+
+    /// All of a caller by one revocation, and a thousand others one by one, which stay behind the index.
+    async fn revoke(&self, ledger: &LedgerAtWork) {
+        let store = Arc::new(SqliteStore::open_to_read(&self.file()));
+        let records = Records::new(Arc::clone(&store) as _, store as _);
+        let first = REVOKED_ONE_BY_ONE * GROUP as u64;
+        let items = (first..first + 1_000).map(|number| self.keys.item(&Certificates::item_id(number))).collect();
+        let of_caller = Question { caller: Some(Certificates::caller(REVOKED)), ..Question::default() };
+        let those = Question { item: Some(items), ..Question::default() };
+        for (question, together) in [(of_caller, usize::MAX), (those, 1)] {
+            let (mut search, mut places) = (records.search(question).await.unwrap(), Vec::new());
+            while let Some(found) = search.next().await.unwrap() {
+                places.extend(found.iter().map(Found::place));
+            }
+            for places in places.chunks(together) {
+                let detail: Vec<u8> = places.iter().flat_map(|place| place.to_bytes()).collect();
+                let body = Body::Revocation(revocation(u32::try_from(places.len()).unwrap(), &detail));
+                ledger.ledger.writer().write(body, detail, Vec::new()).await.unwrap();
+            }
+            ledger.indexer().await.catch_up().await.unwrap();
+        }
+    }
+}
+
+fn revocation(certificates: u32, places: &[u8]) -> Revocation {
+    Revocation {
+        by: "ada".to_owned(),
+        reason: "its key was stolen".to_owned(),
+        question: "{}".to_owned(),
+        hash_type: "UCI".to_owned(),
+        certificates,
+        places: Digest::of(places).into(),
+        chains: vec![RevokedOf { instance: "sceau".to_owned(), certificates }],
+        lists: Vec::new(),
     }
 }
 
