@@ -49,7 +49,7 @@ const MIN_ITEMS_A_THREAD: usize = 8;
 
 /// What goes through the pipeline together: one token signs a slice while the next is prepared, and a token that is slow or
 /// fails costs a slice, not the batch. Each is an intent and an outcome in the ledger: smaller ones cost more of it.
-const SLICE_ITEMS: usize = 256;
+const SLICE_ITEMS: usize = 512;
 
 /// Slices of a batch are of one length: a short one at the end would cost as much of the ledger.
 fn slice_length(items: usize) -> usize {

@@ -295,7 +295,7 @@ async fn spans_of_a_call_stand_under_the_callers_trace() {
     let mut client = SignerClient::connect(server.endpoint.clone()).await.unwrap();
     let parent = format!("00-{CALLERS_TRACE}-{CALLERS_SPAN}-01");
     let metadata = [("traceparent", parent.as_str()), ("tracestate", "patient=nr-4711"), ("x-request-id", "call-1")];
-    let request = with_metadata(batch(&samples(400), v1::Lane::Bulk), &metadata);
+    let request = with_metadata(batch(&samples(600), v1::Lane::Bulk), &metadata);
     let answer = client.sign_batch(request).await.unwrap();
     assert_eq!(answer.metadata().get("x-request-id").unwrap(), "call-1");
     server.end();
