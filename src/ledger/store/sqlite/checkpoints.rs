@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
-/// How many bytes of rows are written between two: so few that it mostly comes to the log's end between two commits, which then
+/// How many bytes of rows are written between two: so few that it often comes to the log's end between two commits, which then
 /// begin the log anew, and that what it has the disk write delays none of them for long.
 const EACH_BYTES: usize = 1024 * 1024;
 
