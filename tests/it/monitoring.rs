@@ -310,7 +310,7 @@ async fn spans_of_a_call_stand_under_the_callers_trace() {
         assert!(named(stage).iter().all(|span| span.parent_span_id == call[0].span_id), "{stage}: {spans:#?}");
     }
     let attributes = format!("{:?}", call[0].attributes);
-    for expected in ["call-1", "loopback", "bulk", "\"dcc\"", "400", "OK"] {
+    for expected in ["call-1", "loopback", "bulk", "\"dcc\"", "600", "OK"] {
         assert!(attributes.contains(expected), "{expected}: {attributes}");
     }
     assert!(!collector.text().contains("nr-4711"));
