@@ -8,21 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ledger::{Service, find, found};
+use crate::ledger::{Service, find, found, head_of, ledger, succeed};
 use crate::softhsm::{lines, samples};
 use crate::support::{Ran, dev_folder, edit, run, sceau};
-
-fn ledger(dir: &Path, command: &str) -> Command {
-    let mut ran = sceau();
-    ran.args(["ledger", command, "--config"]).arg(dir.join("sceau.toml")).current_dir(dir);
-    ran
-}
-
-fn succeed(command: &mut Command) -> Ran {
-    let ran = run(command);
-    assert_eq!(ran.code, Some(0), "{command:?}\n{}{}", ran.stdout, ran.stderr);
-    ran
-}
 
 /// Samples that expire in so many seconds.
 fn short_lived(dir: &Path, count: u32, seconds: i64) -> std::path::PathBuf {
@@ -52,12 +40,6 @@ fn verify(dir: &Path, name: &str, more: &[&str]) -> Ran {
     let mut audit = sceau();
     audit.current_dir(dir).args(["audit", "verify", name, "--certificate", "audit.pem"]).args(more);
     run(&mut audit)
-}
-
-/// The pinned form of the only chain's head, out of a report.
-fn head_of(ran: &Ran) -> String {
-    let line = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("head ")).unwrap_or_else(|| panic!("{}", ran.stdout));
-    line.trim().to_owned()
 }
 
 /// Waits until something holds; guards against hanging.

@@ -1,7 +1,7 @@
 //! The ledger of a running service: what was signed is on record, found, and there after a restart.
 
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -50,6 +50,26 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `sceau ledger` with a command of its own, on a development folder.
+pub(crate) fn ledger(dir: &Path, command: &str) -> Command {
+    let mut ran = sceau();
+    ran.args(["ledger", command, "--config"]).arg(dir.join("sceau.toml")).current_dir(dir);
+    ran
+}
+
+/// Runs a command that must succeed.
+pub(crate) fn succeed(command: &mut Command) -> Ran {
+    let ran = run(command);
+    assert_eq!(ran.code, Some(0), "{command:?}\n{}{}", ran.stdout, ran.stderr);
+    ran
+}
+
+/// The head of the only chain, as it is pinned, out of what a command printed.
+pub(crate) fn head_of(ran: &Ran) -> String {
+    let line = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("head ")).unwrap_or_else(|| panic!("{}", ran.stdout));
+    line.trim().to_owned()
 }
 
 pub(crate) fn find(dir: &Path, more: &[&str]) -> Ran {

@@ -3,31 +3,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
-use crate::ledger::{Service, found};
+use crate::ledger::{Service, found, head_of, ledger, succeed};
 use crate::softhsm::{lines, samples};
 use crate::support::{Ran, dev_folder, edit, run, sceau, serve_in_vain};
 
 use super::server::{Database, Server};
-
-fn ledger(dir: &Path, command: &str) -> Command {
-    let mut ran = sceau();
-    ran.args(["ledger", command, "--config"]).arg(dir.join("sceau.toml")).current_dir(dir);
-    ran
-}
-
-fn succeed(command: &mut Command) -> Ran {
-    let ran = run(command);
-    assert_eq!(ran.code, Some(0), "{command:?}\n{}{}", ran.stdout, ran.stderr);
-    ran
-}
-
-/// The head of the only chain, as it is pinned.
-fn head(ran: &Ran) -> String {
-    let line = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("head ")).unwrap_or_else(|| panic!("{}", ran.stdout));
-    line.trim().to_owned()
-}
 
 /// A folder whose ledger is in a database, with the key file that replicas share.
 fn installed(database: &Database) -> tempfile::TempDir {
@@ -61,12 +42,12 @@ async fn a_ledger_that_is_lost_with_its_machine_comes_back_whole_and_signing_goe
     service.sign(&input, &first);
     let ran = succeed(ledger(dir, "backup").arg("backup"));
     assert!(ran.stdout.contains("pg_dump copies it") && !dir.join("backup/ledger.db").exists(), "{}", ran.stdout);
-    let backed_up = head(&ran);
+    let backed_up = head_of(&ran);
     service.sign(&samples(dir, 20), &dir.join("since.ndjson"));
     database.dump(&dump);
-    let dumped = head(&succeed(&mut ledger(dir, "show")));
+    let dumped = head_of(&succeed(&mut ledger(dir, "show")));
     service.sign(&samples(dir, 5), &dir.join("lost.ndjson"));
-    let later = head(&succeed(&mut ledger(dir, "show")));
+    let later = head_of(&succeed(&mut ledger(dir, "show")));
     service.end();
 
     database.lose();

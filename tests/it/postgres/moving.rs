@@ -2,30 +2,11 @@
 
 use std::path::Path;
 
-use crate::ledger::{Service, found};
+use crate::ledger::{Service, found, head_of, ledger, succeed};
 use crate::softhsm::{lines, samples};
-use crate::support::{Ran, dev_folder, edit, run, sceau};
+use crate::support::{dev_folder, edit, run, sceau};
 
 use super::server::Server;
-
-fn ledger(dir: &Path, command: &str) -> std::process::Command {
-    let mut ran = sceau();
-    ran.args(["ledger", command, "--config"]).arg(dir.join("sceau.toml")).current_dir(dir);
-    ran
-}
-
-fn succeed(command: &mut std::process::Command) -> Ran {
-    let ran = run(command);
-    assert_eq!(ran.code, Some(0), "{command:?}\n{}{}", ran.stdout, ran.stderr);
-    ran
-}
-
-/// The head of the chain, as it is pinned.
-fn head(dir: &Path) -> String {
-    let shown = succeed(&mut ledger(dir, "show")).stdout;
-    let line = shown.lines().find_map(|line| line.trim().strip_prefix("head ")).unwrap();
-    line.trim().to_owned()
-}
 
 fn verify(dir: &Path, export: &str, head: &str) {
     succeed(ledger(dir, "export").args(["--out", export]));
@@ -43,7 +24,7 @@ async fn a_ledger_moves_to_postgresql_whole_and_its_chain_retries_and_answers_go
     let (input, outputs) = (samples(dir, 1_000), ["first.ndjson", "second.ndjson"].map(|name| dir.join(name)));
     let service = Service::start(dir);
     service.sign(&input, &outputs[0]);
-    let (pinned, one) = (head(dir), lines(&outputs[0])[7]["uvci"].as_str().unwrap().to_owned());
+    let (pinned, one) = (head_of(&succeed(&mut ledger(dir, "show"))), lines(&outputs[0])[7]["uvci"].as_str().unwrap().to_owned());
     let answer = found(dir, &["--uvci", &one]);
     let busy = run(ledger(dir, "import").arg("--from").arg(format!("sqlite:{}", dir.join("state/ledger.db").display())));
     assert!(busy.stderr.contains("another process writes"), "{}", busy.stderr);
@@ -71,7 +52,7 @@ async fn an_export_is_brought_in_when_it_is_intact_and_the_chain_goes_on() {
     let dir = home.path();
     let service = Service::start(dir);
     service.sign(&samples(dir, 60), &dir.join("signed.ndjson"));
-    let pinned = head(dir);
+    let pinned = head_of(&succeed(&mut ledger(dir, "show")));
     succeed(ledger(dir, "export").args(["--out", "export.ndjson"]));
     service.end();
     let bent = std::fs::read_to_string(dir.join("export.ndjson")).unwrap();
