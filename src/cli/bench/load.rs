@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
 
 use super::files::FileArgs;
 use super::payloads;
@@ -16,6 +15,7 @@ use crate::bench::result::LoadResult;
 use crate::bench::{Arrivals, LaneLoad, Pace, Plan, summary};
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::exit::SOME_REFUSED;
+use crate::cli::quantity::parse_time;
 use crate::cli::sign::LaneName;
 use crate::domain::Lane;
 
@@ -52,10 +52,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
     /// How long it is counted, like 30s, 10m, 2h
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     duration: Duration,
     /// The same load before that, not counted
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_time)]
     warm_up: Duration,
     /// The most calls without an answer; 256, with max 8
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -134,11 +134,6 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
 fn parse_items_per_second(text: &str) -> Result<f64, String> {
     let right = || "not a number of items a second above 0, like 3803 or 0.5".to_owned();
     text.parse().ok().filter(|rate| (0.01..=10_000_000.0).contains(rate)).ok_or_else(right)
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let right = || "not a time like 30s, 10m or 2h".to_owned();
-    text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()).ok_or_else(right)
 }
 
 #[cfg(test)]
