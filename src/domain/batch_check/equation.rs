@@ -2,8 +2,9 @@
 
 use p256::elliptic_curve::ops::Reduce;
 use p256::elliptic_curve::{Field, PrimeField};
-use p256::{FieldBytes, FieldElement, Scalar, U256};
+use p256::{FieldBytes, Scalar, U256};
 
+use super::field::FieldElement;
 use super::inversion::invert_all;
 use super::sum::sum_columns;
 use super::table::{DIGITS, Point, Table};
@@ -24,7 +25,7 @@ impl Equation {
         let (r, s) = signature.split_first_chunk::<32>()?;
         let s: &[u8; 32] = s.try_into().ok()?;
         let z = <Scalar as Reduce<U256>>::reduce_bytes(FieldBytes::from_slice(digest.as_bytes()));
-        let x = Option::from(FieldElement::from_repr(FieldBytes::from(*r)))?;
+        let x = FieldElement::from_bytes(r)?;
         Some(Self { z: not_zero(Some(z))?, r: scalar(*r)?, s: scalar(*s)?, x })
     }
 }
@@ -53,11 +54,11 @@ pub(super) fn hold(equations: &[Equation], base: &Table, key: &Table, pause: &im
     }
     pause();
     let (ones, others) = sum_columns(&mut points, count, pause)?;
-    Some(equations.iter().zip(ones.iter().zip(others)).map(|(equation, (one, other))| meets(one, other, &equation.x)).collect())
+    Some(equations.iter().zip(ones.iter().zip(others)).map(|(equation, (one, other))| meets(one, other, equation.x)).collect())
 }
 
 /// Whether the sum of two points with different x has a given x: (Δy/Δx)² - x₁ - x₂ = x, without the division.
-fn meets(one: &Point, other: &Point, x: &FieldElement) -> bool {
+fn meets(one: &Point, other: &Point, x: FieldElement) -> bool {
     let (run, rise) = (other.x - one.x, other.y - one.y);
-    !bool::from(run.is_zero()) && rise.square() == run.square() * (one.x + other.x + x)
+    !run.is_zero() && rise.square() == run.square() * (one.x + other.x + x)
 }

@@ -13,10 +13,10 @@
 //!
 //! Everything here is public data, and takes as long as it takes: none of it is for secrets.
 //!
-//! The arithmetic is that of p256 0.13, which shows its field elements (`expose-field`); from 0.14 on they are at best half
-//! as fast.
+//! Scalars and the tables' bases are p256's; the coordinates are added up in a `field` of our own, which is a third faster.
 
 mod equation;
+mod field;
 #[cfg(feature = "fuzzing")]
 pub mod held;
 mod inversion;

@@ -1,7 +1,6 @@
 //! Sums of points, many side by side.
 
-use p256::FieldElement;
-
+use super::field::FieldElement;
 use super::table::Point;
 
 /// Additions between two pauses.
@@ -48,9 +47,9 @@ pub(super) fn add_each(sums: &mut [Point], addends: &[Point], pause: &impl Fn())
     }
     let own = odd.iter().zip(odd_addends).fold(FieldElement::ONE, |own, (sum, addend)| own * (addend.x - sum.x));
     let both = product.0 * product.1;
-    let inverse = Option::<FieldElement>::from((both * own).invert())?;
+    let inverse = (both * own).invert()?;
 
-    odd.iter_mut().zip(odd_addends).for_each(|(sum, addend)| *sum = added(sum, addend, &(inverse * both)));
+    odd.iter_mut().zip(odd_addends).for_each(|(sum, addend)| *sum = added(sum, addend, inverse * both));
     let inverse = inverse * own;
     let mut inverse = (inverse * product.1, inverse * product.0);
     let pairs = low.iter_mut().zip(low_addends).zip(high.iter_mut().zip(high_addends)).zip(before);
@@ -60,15 +59,15 @@ pub(super) fn add_each(sums: &mut [Point], addends: &[Point], pause: &impl Fn())
         }
         let own = (inverse.0 * before.0, inverse.1 * before.1);
         inverse = (inverse.0 * (low_addend.x - low.x), inverse.1 * (high_addend.x - high.x));
-        *low = added(low, low_addend, &own.0);
-        *high = added(high, high_addend, &own.1);
+        *low = added(low, low_addend, own.0);
+        *high = added(high, high_addend, own.1);
     }
     Some(())
 }
 
 /// The sum of two points, with the inverse of the difference of their x.
 #[inline]
-fn added(sum: &Point, addend: &Point, inverse: &FieldElement) -> Point {
+fn added(sum: &Point, addend: &Point, inverse: FieldElement) -> Point {
     let slope = (addend.y - sum.y) * inverse;
     let x = slope.square() - sum.x - addend.x;
     Point { x, y: slope * (sum.x - x) - sum.y }

@@ -4,8 +4,9 @@ use std::fmt;
 
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::elliptic_curve::{Group, PrimeField};
-use p256::{FieldElement, ProjectivePoint, Scalar};
+use p256::{ProjectivePoint, Scalar};
 
+use super::field::FieldElement;
 use super::sum::add_each;
 
 /// A scalar is read in digits of so many bits. One more saves a tenth of the additions and takes twice the memory: two tables
@@ -29,7 +30,7 @@ impl Point {
 
     fn of(point: ProjectivePoint) -> Option<Self> {
         let encoded = point.to_affine().to_encoded_point(false);
-        let [x, y] = [encoded.x()?, encoded.y()?].map(|bytes| Option::from(FieldElement::from_repr(*bytes)));
+        let [x, y] = [encoded.x()?, encoded.y()?].map(|bytes| FieldElement::from_bytes(bytes.as_ref()));
         Some(Self { x: x?, y: y? })
     }
 }
