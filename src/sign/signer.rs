@@ -14,7 +14,7 @@ use super::checking::Checking;
 use super::failover::{Rebound, failover};
 use super::keyring::LiveKeyring;
 use super::on_record;
-use super::pools::{Pools, between_items, map_each, threads};
+use super::pools::{Pools, between_items, map_each, pause, threads};
 use super::prepare::{BatchContext, Prepared};
 use super::replay::{self, Claimed, Held, Keeping, Placed, Task};
 use super::route::Route;
@@ -225,7 +225,7 @@ impl Signer {
             let finish = |share: Vec<((usize, Pending), Result<Signed, SignFailure>)>| {
                 let signatures =
                     share.iter().map(|((_, pending), signed)| Some((&pending.item, &signed.as_ref().ok()?.signature)));
-                let verdicts = checking.verdicts(signatures.collect(), || between_items(lane));
+                let verdicts = checking.verdicts(signatures.collect(), || pause(lane));
                 let finish = |(((index, pending), signature), verdict): (((usize, Pending), _), _)| {
                     between_items(lane);
                     pending.finish(index, signature, verdict, keys.as_ref())
