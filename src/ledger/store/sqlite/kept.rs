@@ -36,7 +36,7 @@ pub(super) async fn load(readers: &SqlitePool, now: NumericDate, most: usize) ->
     Ok(items)
 }
 
-/// Groups that are forgotten at once, some milliseconds' work: a group of 500 is 23 pages.
+/// Groups that are forgotten at once, some milliseconds' work: a group of 500 is some 90 KB.
 const FORGET_AT_ONCE: u32 = 32;
 
 /// Forgets some groups that are due; says whether there may be more. The oldest stand in front, and what is not due ends the search.
