@@ -56,16 +56,16 @@ pub struct CpuTime {
 }
 
 impl Costs {
-    /// Sceau's own: CPU time by process while four `sceau sign` keep `sceau serve` busy on an otherwise idle machine, on SoftHSM with two
-    /// workers, and with 5 ms before each signature of 32 sessions (tests/soak repeats both). A device's worker is that without what
+    /// Sceau's own: CPU time by process while bulk keeps `sceau serve` busy on an otherwise idle machine, on SoftHSM with two workers,
+    /// and with 5 ms before each signature of two tokens of 32 sessions (tests/soak repeats both: `shares`, `network_hsm::two`). A device's worker is that without what
     /// SoftHSM computes behind it; a vendor's library takes its own. Ledger bytes are those of ten million certificates.
     #[must_use]
     pub fn built_in() -> Self {
         Self {
-            source: "built in: 2 cores, Intel Xeon, KVM, 2026-11-22, commit 79025b9".to_owned(),
+            source: "built in: 2 cores, AMD EPYC, KVM, 2026-11-22, commit e2b902f".to_owned(),
             bulk: Cost {
-                device: CpuTime { service_us: 60.0, worker_us: 55.0 },
-                local: CpuTime { service_us: 38.0, worker_us: 52.0 },
+                device: CpuTime { service_us: 42.0, worker_us: 60.0 },
+                local: CpuTime { service_us: 30.0, worker_us: 65.0 },
                 request_bytes: 257.0,
                 answer_bytes: 629.0,
                 // On loopback 1.01; frames of 1,500 bytes and TLS add the rest.
@@ -84,9 +84,9 @@ impl Costs {
                 postgres_bytes: 1_300.0,
             },
             device_share: 0.98,
-            // 20,742 a second on two cores, at 94.2 µs with the client's 4, are 98 %.
+            // 19,951 a second on two cores, at 96.4 µs with the client's 1.8, are 96 %.
             cores_share: 0.95,
-            interactive_over_ms: 1.1,
+            interactive_over_ms: 1.2,
             service_bytes: 17.0 * MIB,
             worker_bytes: 16.0 * MIB,
             retry_bytes: 260.0,
