@@ -1,7 +1,8 @@
 //! Integers modulo the prime of P-256: what sums of points are made of.
 //!
-//! Of ours, because a batch is little but products, and these take two thirds of the time of p256's: 16 multiplications of words
-//! for the product, and four more to reduce it, for the prime's other words are shifts. All of it is inlined.
+//! Of ours, because a batch is little but products, and takes a fifth less time with these than with p256's: 16 multiplications
+//! of words for a product, and four more to reduce it, for the prime's other words are shifts; and all of it is inlined. Tests
+//! hold it to p256's arithmetic, and what stands on it (`proof`, and the tests beside it) to aws-lc-rs.
 //!
 //! Each is kept as x·2²⁵⁶ mod p, below p, the lowest word first (Montgomery's form).
 //!

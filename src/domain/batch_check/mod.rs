@@ -1,4 +1,4 @@
-//! The check of many ES256 signatures of one key at once: 9 µs each, of the 42 that one costs alone.
+//! The check of many ES256 signatures of one key at once: 8 µs each, of the 42 that one costs alone.
 //!
 //! A signature (r, s) over z is good where R = (z/s)·G + (r/s)·Q has r for its x, mod n. What an issuer checks is all under
 //! the same Q, so that the multiples of Q, and of G, stand in a `table`: R is then a sum of 58 points without a doubling.
@@ -13,7 +13,7 @@
 //!
 //! Everything here is public data, and takes as long as it takes: none of it is for secrets.
 //!
-//! Scalars and the tables' bases are p256's; the coordinates are added up in a `field` of our own, which is a third faster.
+//! Scalars and the tables' bases are p256's; the coordinates are added up in a `field` of our own, with which a batch takes a fifth less time.
 
 mod equation;
 mod field;
