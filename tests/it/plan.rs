@@ -22,7 +22,7 @@ fn a_national_peak_is_planned_with_its_arithmetic() {
         "3,803/s  = 136,900,000 certificates / 36,000 s",
         "15  = 3,000/s x 5 ms, rounded up",
         "sessions = 15",
-        "built in: 2 cores, Intel Xeon, KVM",
+        &Costs::built_in().source,
     ] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
