@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ledger::{Service, find, found, head_of, ledger, succeed};
+use crate::ledger::{Service, audit, export, find, found, head, head_of, ledger, succeed};
 use crate::softhsm::{lines, samples};
-use crate::support::{Ran, dev_folder, edit, run, sceau};
+use crate::support::{dev_folder, edit, run, sceau};
 
 /// Samples that expire in so many seconds.
 fn short_lived(dir: &Path, count: u32, seconds: i64) -> std::path::PathBuf {
@@ -32,16 +32,6 @@ fn now() -> i64 {
     SystemClock.now().seconds()
 }
 
-fn export(dir: &Path, name: &str) {
-    succeed(ledger(dir, "export").args(["--out", name]));
-}
-
-fn verify(dir: &Path, name: &str, more: &[&str]) -> Ran {
-    let mut audit = sceau();
-    audit.current_dir(dir).args(["audit", "verify", name, "--certificate", "audit.pem"]).args(more);
-    run(&mut audit)
-}
-
 /// Waits until something holds; guards against hanging.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..300 {
@@ -61,7 +51,7 @@ fn a_service_forgets_what_has_expired_and_its_chain_is_intact_by_the_head_of_bef
     service.sign(&short_lived(dir, 40, 4), &dir.join("short.ndjson"));
     service.sign(&samples(dir, 30), &dir.join("long.ndjson"));
     export(dir, "before.ndjson");
-    let before = verify(dir, "before.ndjson", &[]);
+    let before = audit(dir, "before.ndjson", &[]);
     let pinned = head_of(&before);
     service.end();
     edit(&dir.join("sceau.toml"), "[ledger.audit]", "[ledger]\nkeep_days_after_expiry = 0\n\n[ledger.audit]");
@@ -73,9 +63,9 @@ fn a_service_forgets_what_has_expired_and_its_chain_is_intact_by_the_head_of_bef
     assert_eq!(gone.code, Some(2));
     assert!(gone.stderr.contains("the ledger was pruned: what expired before 20"), "{}", gone.stderr);
     export(dir, "after.ndjson");
-    let after = verify(dir, "after.ndjson", &["--min-head", &pinned]);
+    let after = audit(dir, "after.ndjson", &["--min-head", &pinned]);
     assert!(after.stdout.contains("forgotten") && after.stdout.contains("Intact"), "{}{}", after.stdout, after.stderr);
-    assert!(verify(dir, "before.ndjson", &["--min-head", &pinned]).stdout.contains("Intact"));
+    assert!(audit(dir, "before.ndjson", &["--min-head", &pinned]).stdout.contains("Intact"));
     service.end();
 }
 
@@ -103,7 +93,7 @@ fn pruning_by_hand_wants_the_service_stopped_and_says_first_what_it_would_do() {
     let shown = succeed(&mut ledger(dir, "show"));
     assert!(shown.stdout.contains("pruned   what expired before"), "{}", shown.stdout);
     export(dir, "after.ndjson");
-    assert!(verify(dir, "after.ndjson", &[]).stdout.contains("Intact"));
+    assert!(audit(dir, "after.ndjson", &[]).stdout.contains("Intact"));
     service.end();
 }
 
@@ -126,7 +116,7 @@ fn a_backup_of_a_running_service_is_put_back_and_says_what_it_lacks() {
         assert_eq!(mode(&dir.join("backup").join(name)), 0o600, "{name}");
     }
     service.sign(&samples(dir, 20), &dir.join("more.ndjson"));
-    let later = head_of(&succeed(&mut ledger(dir, "show")));
+    let later = head(dir);
     service.end();
     let restore = |more: &[&str]| run(ledger(dir, "restore").arg("backup").args(more));
     let there = restore(&[]);
@@ -144,8 +134,8 @@ fn a_backup_of_a_running_service_is_put_back_and_says_what_it_lacks() {
     service.sign(&input, &again);
     assert_eq!(lines(&first), lines(&again), "what was kept for retries is there");
     export(dir, "after.ndjson");
-    assert!(verify(dir, "after.ndjson", &["--min-head", &backed_up]).stdout.contains("Intact"));
-    assert_eq!(verify(dir, "after.ndjson", &["--min-head", &later]).code, Some(2), "what was lost is told");
+    assert!(audit(dir, "after.ndjson", &["--min-head", &backed_up]).stdout.contains("Intact"));
+    assert_eq!(audit(dir, "after.ndjson", &["--min-head", &later]).code, Some(2), "what was lost is told");
     service.end();
 }
 

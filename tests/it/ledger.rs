@@ -66,6 +66,22 @@ pub(crate) fn succeed(command: &mut Command) -> Ran {
     ran
 }
 
+/// Writes a ledger out.
+pub(crate) fn export(dir: &Path, name: &str) {
+    succeed(ledger(dir, "export").args(["--out", name]));
+}
+
+/// `sceau audit verify` on an export, with the audit certificate of a development folder.
+pub(crate) fn audit(dir: &Path, name: &str, more: &[&str]) -> Ran {
+    let mut audit = sceau();
+    run(audit.current_dir(dir).args(["audit", "verify", name, "--certificate", "audit.pem"]).args(more))
+}
+
+/// The head of a ledger's only chain, as it is pinned.
+pub(crate) fn head(dir: &Path) -> String {
+    head_of(&succeed(&mut ledger(dir, "show")))
+}
+
 /// The head of the only chain, as it is pinned, out of what a command printed.
 pub(crate) fn head_of(ran: &Ran) -> String {
     let line = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("head ")).unwrap_or_else(|| panic!("{}", ran.stdout));

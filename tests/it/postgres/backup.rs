@@ -4,9 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::ledger::{Service, found, head_of, ledger, succeed};
+use crate::ledger::{Service, audit, export, found, head, head_of, ledger, succeed};
 use crate::softhsm::{lines, samples};
-use crate::support::{Ran, dev_folder, edit, run, sceau, serve_in_vain};
+use crate::support::{Ran, dev_folder, edit, run, serve_in_vain};
 
 use super::server::{Database, Server};
 
@@ -26,10 +26,9 @@ fn restore(dir: &Path, more: &[&str]) -> Ran {
     run(ledger(dir, "restore").arg("backup").args(more))
 }
 
-fn audit(dir: &Path, name: &str, head: &str) -> Ran {
-    succeed(ledger(dir, "export").args(["--out", name]));
-    let mut audit = sceau();
-    run(audit.current_dir(dir).args(["audit", "verify", name, "--certificate", "audit.pem", "--min-head", head]))
+fn audit_by(dir: &Path, name: &str, head: &str) -> Ran {
+    export(dir, name);
+    audit(dir, name, &["--min-head", head])
 }
 
 #[tokio::test]
@@ -45,9 +44,9 @@ async fn a_ledger_that_is_lost_with_its_machine_comes_back_whole_and_signing_goe
     let backed_up = head_of(&ran);
     service.sign(&samples(dir, 20), &dir.join("since.ndjson"));
     database.dump(&dump);
-    let dumped = head_of(&succeed(&mut ledger(dir, "show")));
+    let dumped = head(dir);
     service.sign(&samples(dir, 5), &dir.join("lost.ndjson"));
-    let later = head_of(&succeed(&mut ledger(dir, "show")));
+    let later = head(dir);
     service.end();
 
     database.lose();
@@ -77,10 +76,10 @@ async fn a_ledger_that_is_lost_with_its_machine_comes_back_whole_and_signing_goe
     service.sign(&more, &dir.join("signed-anew.ndjson"));
     assert_eq!(found(dir, &[]).len(), 50 + 20 + 50);
     for (name, head) in [("backed-up.ndjson", &backed_up), ("dumped.ndjson", &dumped)] {
-        let audited = audit(dir, name, head);
+        let audited = audit_by(dir, name, head);
         assert!(audited.stdout.contains("Intact"), "{}{}", audited.stdout, audited.stderr);
     }
-    assert_eq!(audit(dir, "later.ndjson", &later).code, Some(2), "what was lost is told");
+    assert_eq!(audit_by(dir, "later.ndjson", &later).code, Some(2), "what was lost is told");
     service.end();
 }
 

@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
-use crate::ledger::{Service, found, head_of, ledger, succeed};
+use crate::ledger::{Service, audit, export, found, head, ledger, succeed};
 use crate::softhsm::{lines, samples};
-use crate::support::{dev_folder, edit, run, sceau};
+use crate::support::{dev_folder, edit, run};
 
 use super::server::Server;
 
-fn verify(dir: &Path, export: &str, head: &str) {
-    succeed(ledger(dir, "export").args(["--out", export]));
-    let mut audit = sceau();
-    audit.current_dir(dir).args(["audit", "verify", export, "--certificate", "audit.pem", "--min-head", head]);
-    let ran = succeed(&mut audit);
-    assert!(ran.stdout.contains("Intact"), "{}", ran.stdout);
+fn verify(dir: &Path, name: &str, head: &str) {
+    export(dir, name);
+    let ran = audit(dir, name, &["--min-head", head]);
+    assert!(ran.code == Some(0) && ran.stdout.contains("Intact"), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[tokio::test]
@@ -24,7 +22,7 @@ async fn a_ledger_moves_to_postgresql_whole_and_its_chain_retries_and_answers_go
     let (input, outputs) = (samples(dir, 1_000), ["first.ndjson", "second.ndjson"].map(|name| dir.join(name)));
     let service = Service::start(dir);
     service.sign(&input, &outputs[0]);
-    let (pinned, one) = (head_of(&succeed(&mut ledger(dir, "show"))), lines(&outputs[0])[7]["uvci"].as_str().unwrap().to_owned());
+    let (pinned, one) = (head(dir), lines(&outputs[0])[7]["uvci"].as_str().unwrap().to_owned());
     let answer = found(dir, &["--uvci", &one]);
     let busy = run(ledger(dir, "import").arg("--from").arg(format!("sqlite:{}", dir.join("state/ledger.db").display())));
     assert!(busy.stderr.contains("another process writes"), "{}", busy.stderr);
@@ -52,8 +50,8 @@ async fn an_export_is_brought_in_when_it_is_intact_and_the_chain_goes_on() {
     let dir = home.path();
     let service = Service::start(dir);
     service.sign(&samples(dir, 60), &dir.join("signed.ndjson"));
-    let pinned = head_of(&succeed(&mut ledger(dir, "show")));
-    succeed(ledger(dir, "export").args(["--out", "export.ndjson"]));
+    let pinned = head(dir);
+    export(dir, "export.ndjson");
     service.end();
     let bent = std::fs::read_to_string(dir.join("export.ndjson")).unwrap();
     let bent: Vec<&str> = bent.lines().enumerate().filter(|(number, _)| *number != 2).map(|(_, line)| line).collect();
