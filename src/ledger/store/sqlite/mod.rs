@@ -105,7 +105,7 @@ impl SqliteStore {
         let reading = options.clone().pragma("cache_size", READER_CACHE).thread_name(|_| "ledger-read".to_owned());
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(reading);
         let (index, checkpoints) = (IndexFile::beside(path), Checkpoints::new(options.clone()));
-        let options = options.pragma("wal_autocheckpoint", checkpoints::WRITERS_OWN_PAGES);
+        let options = options.pragma("wal_autocheckpoint", (checkpoints::WRITERS_OWN_BYTES / PAGE_BYTES).to_string());
         Self { path: path.to_owned(), options, readers, _lock: lock, writer: Mutex::new(None), checkpoints, index }
     }
 
