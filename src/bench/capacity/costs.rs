@@ -57,8 +57,9 @@ pub struct CpuTime {
 
 impl Costs {
     /// Sceau's own: CPU time by process while bulk keeps `sceau serve` busy on an otherwise idle machine, on SoftHSM with two workers,
-    /// and with 5 ms before each signature of two tokens of 32 sessions (tests/soak repeats both: `shares`, `network_hsm::two`). A device's worker is that without what
-    /// SoftHSM computes behind it; a vendor's library takes its own. Ledger bytes are those of ten million certificates.
+    /// and with 5 ms before each signature of two tokens of 32 sessions (tests/soak repeats both: `shares`, `network_hsm::two`). A
+    /// device's worker is that without what SoftHSM computes behind it; a vendor's library takes its own. Ledger bytes are those of
+    /// ten million certificates.
     #[must_use]
     pub fn built_in() -> Self {
         Self {

@@ -176,8 +176,7 @@ mod tests {
 
     /// Its bytes, the highest first.
     fn bytes(element: FieldElement) -> [u8; 32] {
-        let number = (element * FieldElement([1, 0, 0, 0])).0;
-        std::array::from_fn(|byte| number[3 - byte / 8].to_be_bytes()[byte % 8])
+        big_endian((element * FieldElement([1, 0, 0, 0])).0)
     }
 
     fn big_endian(number: [u64; 4]) -> [u8; 32] {

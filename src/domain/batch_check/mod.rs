@@ -13,7 +13,8 @@
 //!
 //! Everything here is public data, and takes as long as it takes: none of it is for secrets.
 //!
-//! Scalars and the tables' bases are p256's; the coordinates are added up in a `field` of our own, with which a batch takes a fifth less time.
+//! Scalars and the tables' bases are p256's; the coordinates are added up in a `field` of our own, with which a batch takes a
+//! fifth less time.
 
 mod equation;
 mod field;
