@@ -12,6 +12,9 @@ use crate::ledger::store::{StoreError, StoreFuture};
 /// Rows a statement: SQLite binds at most 32,766 values.
 const ROWS_A_STATEMENT: usize = 500;
 
+/// Pages a statement, of 4 KiB each: a statement is a change of threads there and back.
+const PAGES_A_STATEMENT: usize = 32;
+
 impl IndexStore for SqliteStore {
     fn indexed(&self, chain: i64) -> StoreFuture<'_, u64> {
         Box::pin(async move {
@@ -86,15 +89,12 @@ impl IndexStore for SqliteStore {
 
 async fn insert_pages(connection: &mut SqliteConnection, segment: i64, content: &Segment) -> Result<(), StoreError> {
     for (kind, pages) in &content.pages {
-        for page in pages {
-            sqlx::query("INSERT INTO page (kind, segment, first, places) VALUES (?, ?, ?, ?)")
-                .bind(*kind as i64)
-                .bind(segment)
-                .bind(ordered(page.first))
-                .bind(page.places.as_slice())
-                .execute(&mut *connection)
-                .await
-                .map_err(of_sqlx)?;
+        for pages in pages.chunks(PAGES_A_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO page (kind, segment, first, places) ");
+            query.push_values(pages, |mut row, page| {
+                row.push_bind(*kind as i64).push_bind(segment).push_bind(ordered(page.first)).push_bind(page.places.clone());
+            });
+            query.build().execute(&mut *connection).await.map_err(of_sqlx)?;
         }
     }
     Ok(())
