@@ -27,7 +27,9 @@ use std::pin::Pin;
 pub use intent::{Group, OpenIntent, SignedItem};
 pub use keys::{InvalidLedgerKeys, LedgerKeyId, LedgerKeys};
 pub use recorded::RecordedLedger;
-pub use retries::{Claim, Expiry, Held, InWork, ItemKey, Kept, MemoryLedger, Release, Retention, SharedRetention, Ticket};
+pub use retries::{
+    Claim, Expiry, Held, InWork, ItemKey, Kept, KeptOf, MemoryLedger, Release, Resumed, Retention, SharedRetention, Ticket,
+};
 
 /// What a ledger will have done; it goes on where the future is dropped.
 pub type LedgerFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::intent::Abandon;
 use super::record::{Body, Entry, Outcome};
-use super::retries::{Claims, InvalidKept, SharedClaims};
-use super::store::{ItemStore, KeptItem, Store, StoreError};
+use super::retries::{Claims, KeptOf, Resumed, SharedClaims};
+use super::store::{ItemStore, Store, StoreError, ToKeep};
 use super::writer::{ChainWriter, WriterStatus};
 use super::{
     Claim, EachItem, Group, Held, ItemKey, Kept, Ledger, LedgerError, LedgerFuture, LedgerKeys, MemoryLedger, OpenIntent,
@@ -94,15 +94,11 @@ impl RecordedLedger {
 async fn load(store: &dyn Store, keys: &LedgerKeys, clock: &dyn Clock, retention: Retention) -> Result<MemoryLedger, StoreError> {
     let now = clock.now();
     let memory = MemoryLedger::new(retention);
-    let mut unreadable = 0;
-    for item in store.kept(now, retention.max_items.get()).await? {
-        match keys.open(&item.key, &item.sealed) {
-            Ok(kept) => {
-                let left = u64::try_from(item.due.seconds() - now.seconds()).unwrap_or_default();
-                memory.resume(item.key, kept, Duration::from_secs(left).min(retention.keep));
-            }
-            Err(InvalidKept) => unreadable += 1,
-        }
+    let written = store.kept(now, retention.max_items.get()).await?;
+    let Resumed { items, unreadable } = Resumed::open(keys, &written);
+    for KeptOf { key, kept, due } in items {
+        let left = u64::try_from(due.seconds() - now.seconds()).unwrap_or_default();
+        memory.resume(key, kept, Duration::from_secs(left).min(retention.keep));
     }
     if unreadable > 0 {
         tracing::warn!(items = unreadable, "kept items cannot be read under the ledger's keys; they would be signed again");
@@ -126,7 +122,7 @@ impl Ledger for RecordedLedger {
         Box::pin(async move {
             let (intent, detail) = group.to_record();
             let count = intent.count;
-            let written = ledger.writer.write(Body::Intent(intent), detail, Vec::new()).await?;
+            let written = ledger.writer.write(Body::Intent(intent), detail).await?;
             Ok(OpenIntent::new(written.head.seq, count, Arc::clone(ledger.writer.status()) as Arc<dyn Abandon>))
         })
     }
@@ -153,7 +149,7 @@ impl Ledger for RecordedLedger {
 /// What is written of a group that was signed, and what its claims end with when that is durable.
 struct Settlement {
     tickets: Vec<(Ticket, Kept)>,
-    kept_items: Vec<KeptItem>,
+    to_keep: ToKeep,
     body: Body,
     detail: Vec<u8>,
 }
@@ -161,8 +157,8 @@ struct Settlement {
 impl Inner {
     async fn settle(&self, intent: OpenIntent, signed: Vec<SignedItem>) -> EachItem<()> {
         let count = signed.len();
-        let Settlement { tickets, kept_items, body, detail } = self.outcome(intent, signed);
-        match self.writer.write(body, detail, kept_items).await {
+        let Settlement { tickets, to_keep, body, detail } = self.outcome(intent, signed);
+        match self.writer.write_and_keep(body, detail, to_keep).await {
             // The tickets are dropped: their claims are free.
             Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
             Ok(written) => {
@@ -179,23 +175,24 @@ impl Inner {
     fn outcome(&self, intent: OpenIntent, signed: Vec<SignedItem>) -> Settlement {
         let (intent, asked) = intent.redeem();
         let mut detail = Vec::with_capacity(signed.len() * Entry::BYTES);
-        let (mut tickets, mut kept_items) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len()));
-        let now = self.clock.now();
-        let due = |keep: Duration| now.plus_seconds(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX));
+        let mut tickets = Vec::with_capacity(signed.len());
         for item in signed {
             if let Some(entry) = item.entry {
                 entry.write(&mut detail);
             }
-            if let (Some((ticket, kept)), Some(retries)) = (item.keep, &self.retries) {
-                let (key, claim) = (ticket.key(), ticket.number());
-                kept_items.push(KeptItem { key, claim, sealed: self.keys.seal(&key, &kept), due: due(retries.keep) });
-                tickets.push((ticket, kept));
-            }
+            tickets.extend(item.keep);
         }
+        let to_keep = match &self.retries {
+            Some(retries) => {
+                let keep = i64::try_from(retries.keep.as_secs()).unwrap_or(i64::MAX);
+                retries.claims.seal(&self.keys, &tickets, self.clock.now().plus_seconds(keep))
+            }
+            None => ToKeep::NOTHING,
+        };
         let signed = u32::try_from(detail.len() / Entry::BYTES).unwrap_or(u32::MAX);
         let root = merkle::root(detail.chunks(Entry::BYTES));
         let outcome = Outcome { intent, signed, unsigned: asked.saturating_sub(signed), key: self.keys.current(), root };
-        Settlement { tickets, kept_items, body: Body::Outcome(outcome), detail }
+        Settlement { tickets, to_keep, body: Body::Outcome(outcome), detail }
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::intent::Abandon;
 use super::record::{Body, Head, Opened, Outcome};
-use super::store::{Append, KeptItem, Row, Store, StoreError, Taken, Wanted};
+use super::store::{Append, Row, Store, StoreError, Taken, ToKeep, Wanted};
 use super::{LedgerError, LedgerKeyId, merkle};
 use crate::domain::{Clock, NumericDate, Octets};
 use draft::Chain;
@@ -74,7 +74,7 @@ pub struct WriterSettings {
 struct Command {
     body: Body,
     detail: Vec<u8>,
-    kept: Vec<KeptItem>,
+    kept: ToKeep,
     done: oneshot::Sender<Result<Written, LedgerError>>,
 }
 
@@ -118,11 +118,19 @@ impl ChainWriter {
         Ok((writer, WriterTask { task, status: stop }))
     }
 
-    /// Writes a record durably; beside it, what is kept of the items in it.
+    /// Writes a record durably.
     ///
     /// # Errors
     /// At once where the database is known to fail. An outcome that is not written leaves its intent in doubt.
-    pub async fn write(&self, body: Body, detail: Vec<u8>, kept: Vec<KeptItem>) -> Result<Written, LedgerError> {
+    pub async fn write(&self, body: Body, detail: Vec<u8>) -> Result<Written, LedgerError> {
+        self.write_and_keep(body, detail, ToKeep::NOTHING).await
+    }
+
+    /// The same; and beside the record what is kept of the items in it.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub async fn write_and_keep(&self, body: Body, detail: Vec<u8>, kept: ToKeep) -> Result<Written, LedgerError> {
         let (done, written) = oneshot::channel();
         let outcome_of = if let Body::Outcome(outcome) = &body { Some(outcome.intent) } else { None };
         let full = |_| LedgerError::new("too much waits to be written");
@@ -234,7 +242,7 @@ impl Actor {
             tracing::warn!(intents = doubt.len(), "intents without an outcome were found; they are in doubt");
             rows.push(chain.row(settings, now, Body::Doubt { intents: doubt }, Vec::new()));
         }
-        self.append(&mut chain, &rows, &[]).await?;
+        self.append(&mut chain, &rows, &ToKeep::NOTHING).await?;
         self.status.count(Tally { doubts, ..Tally::default() });
         self.status.is_up(&chain);
         let number = chain.lease.chain;
@@ -254,7 +262,7 @@ impl Actor {
         now
     }
 
-    async fn append(&self, chain: &mut Chain, rows: &[Row], kept: &[KeptItem]) -> Result<Vec<usize>, StoreError> {
+    async fn append(&self, chain: &mut Chain, rows: &[Row], kept: &ToKeep) -> Result<Vec<usize>, StoreError> {
         let settled = self.held.keys().next().map_or(chain.head.seq, |first| first - 1);
         let lasts = LEASE;
         let lost = self.store.append(&chain.lease, Append { from: chain.written, rows, settled, kept, lasts }).await?;
@@ -301,7 +309,7 @@ impl Actor {
         let now = self.now(chain.at);
         let mut tally = Tally::default();
         let mut rows = Vec::with_capacity(commands.len() + loose.len());
-        let (mut kept, mut answers) = (Vec::new(), Vec::with_capacity(commands.len()));
+        let (mut kept, mut answers) = (ToKeep::NOTHING, Vec::with_capacity(commands.len()));
         // Whoever has gone needs no intent: nothing will be signed under it.
         for command in
             commands.into_iter().filter(|command| !(command.done.is_closed() && matches!(command.body, Body::Intent(_))))
@@ -309,9 +317,9 @@ impl Actor {
             self.note(chain.head.seq + 1, &command.body);
             tally.certificates += if let Body::Outcome(outcome) = &command.body { u64::from(outcome.signed) } else { 0 };
             rows.push(chain.row(&self.settings, now, command.body, command.detail));
-            let from = kept.len();
+            let from = kept.items.len();
             kept.extend(command.kept);
-            answers.push((command.done, chain.head, from..kept.len()));
+            answers.push((command.done, chain.head, from..kept.items.len()));
         }
         for Loose { seq, end } in loose {
             let body = match end {

@@ -90,7 +90,7 @@ impl AuditKey {
             certificate: self.fingerprint(),
             signature: Blob(signature.into_bytes()),
         };
-        let sealed = writer.write(Body::Seal(seal), Vec::new(), Vec::new()).await?.head;
+        let sealed = writer.write(Body::Seal(seal), Vec::new()).await?.head;
         writer.status().is_sealed(sealed);
         Ok(sealed)
     }

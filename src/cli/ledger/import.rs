@@ -16,9 +16,10 @@ use crate::cli::runtime;
 use crate::cli::stores::Stores;
 use crate::cli::{ledger_keys, ndjson};
 use crate::config::Config;
+use crate::ledger::Resumed;
 use crate::ledger::archive::line::Line;
 use crate::ledger::archive::{self, Expectations, ExportReader, PinnedHead, Report, SignedTrailer, TrustedAuditors};
-use crate::ledger::moving::{Incoming, Moved, row_of};
+use crate::ledger::moving::{Incoming, Keeper, Moved, row_of};
 use crate::ledger::store::Store;
 use crate::ledger::store::pruning::PruningStore;
 use crate::ledger::store::sqlite::SqliteStore;
@@ -73,7 +74,13 @@ fn parse_source(text: &str) -> Result<Source, &'static str> {
 struct Imported {
     instance: String,
     moved: Moved,
-    kept: Option<u64>,
+    kept: Option<KeptMoved>,
+}
+
+/// What of a database was kept for retries.
+struct KeptMoved {
+    items: u64,
+    unreadable: u64,
 }
 
 pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
@@ -186,7 +193,7 @@ async fn copy(config: &Config, stores: &Stores, file: &Path) -> anyhow::Result<V
     let keys = ledger_keys::load(&config.ledger.key_file).context("copy the key file of the ledger that is moved")?;
     let (mut imported, now) = (Vec::new(), now());
     // They are of the database, not of a chain.
-    let mut kept = Some(source.kept(now, usize::MAX).await?);
+    let mut kept = Some(Resumed::open(&keys, &source.kept(now, usize::MAX).await?));
     if let (Some(items), Some(oldest)) = (&stores.items, keys.ids().last()) {
         items.agree(*oldest, &crate::domain::Octets(rand::random())).await?;
     }
@@ -202,7 +209,10 @@ async fn copy(config: &Config, stores: &Stores, file: &Path) -> anyhow::Result<V
             next = last + 1;
         }
         let kept = match kept.take() {
-            Some(kept) => Some(incoming.keep(stores.items.as_deref(), kept, now).await?),
+            Some(Resumed { items, unreadable }) => {
+                let keeper = Keeper { items: stores.items.as_deref(), keys: &keys, now };
+                Some(KeptMoved { items: incoming.keep(&keeper, items).await?, unreadable })
+            }
             None => None,
         };
         let both = (Arc::clone(&stores.store), Arc::clone(&stores.index));
@@ -217,8 +227,12 @@ fn tell(args: &ImportArgs, imported: &[Imported]) -> anyhow::Result<ExitCode> {
     ndjson::on_stdout(|out| {
         for Imported { instance, moved: Moved { head, records, .. }, kept } in imported {
             writeln!(out, "chain {instance}: {records} records brought in, head {instance}:{}:{}", head.seq, head.link)?;
-            if let Some(kept) = kept {
-                writeln!(out, "kept for retries: {kept} items")?;
+            if let Some(KeptMoved { items, unreadable }) = kept {
+                writeln!(out, "kept for retries: {items} items")?;
+                if *unreadable > 0 {
+                    let under = "that the key file cannot read; retried, they would be signed again";
+                    writeln!(out, "not kept: {unreadable} items {under}")?;
+                }
             }
         }
         if args.from.is_none() {

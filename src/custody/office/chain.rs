@@ -16,7 +16,7 @@ use super::standing::Published;
 use crate::custody::register::Register;
 use crate::domain::{Clock, NumericDate, Octets};
 use crate::ledger::record::{Body, Head, Opened, Record, VERSION};
-use crate::ledger::store::{Append, Lease, Row, Store, StoreError, Taken, Wanted};
+use crate::ledger::store::{Append, Lease, Row, Store, StoreError, Taken, ToKeep, Wanted};
 
 /// How long the chain is taken for a change, where its writer dies.
 const LEASE: Duration = Duration::from_secs(5);
@@ -186,7 +186,7 @@ impl Chain {
     async fn append(&self, reader: &mut Reader, lease: &Lease, rows: &[Row]) -> Result<(), StoreError> {
         let from = reader.head();
         let settled = rows.last().map_or(from.seq, |row| row.seq);
-        let append = Append { from, rows, settled, kept: &[], lasts: LEASE };
+        let append = Append { from, rows, settled, kept: &ToKeep::NOTHING, lasts: LEASE };
         let Err(error) = self.store.append(lease, append).await else {
             let taken = rows.iter().try_for_each(|row| reader.take(row));
             return taken.map_err(|error| StoreError::Damaged { reason: error.to_string() });

@@ -13,7 +13,7 @@ use crate::custody::register::{Effect, End, Filed, Misfit, Register};
 use crate::custody::revocation::Revoked;
 use crate::domain::officers::{Approved, Change, Event, KeyName, Label, Outcome, ProposalId, Words};
 use crate::ledger::record::{Body, Head};
-use crate::ledger::store::{Append, StoreError, Taken, Wanted};
+use crate::ledger::store::{Append, StoreError, Taken, ToKeep, Wanted};
 use crate::token::{Managed, Management, Task};
 
 /// How long a token may take: an RSA key of 3072 bits takes some HSMs half a minute.
@@ -117,7 +117,7 @@ impl Office {
     async fn keep_the_right(&self, right: &Taken) -> StoreError {
         loop {
             sleep(RENEW).await;
-            let append = Append { from: right.head, rows: &[], settled: right.settled, kept: &[], lasts: LEASE };
+            let append = Append { from: right.head, rows: &[], settled: right.settled, kept: &ToKeep::NOTHING, lasts: LEASE };
             match self.chain.store().append(&right.lease, append).await {
                 Err(error @ StoreError::Lost { .. }) => return error,
                 // It lasts for two more tries.

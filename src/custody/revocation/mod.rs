@@ -171,7 +171,7 @@ impl Revoker {
         let (body, places, lists) = plan.into_parts();
         let plain = self.plain_at(&lists, now);
         let messages = self.sign(&lists, now).await?;
-        let head = self.writer.write(body, places, Vec::new()).await?.head;
+        let head = self.writer.write(body, places).await?.head;
         Ok(Carried { head, lists: lists.into_iter().zip(messages).collect(), plain })
     }
 

@@ -23,7 +23,7 @@ use crate::ledger::record::{
     Blob, Body, Entry, Head, Intent, Opened, Outcome, Place, Pruning, Record, Revocation, RevokedOf, Seal, VERSION,
 };
 use crate::ledger::store::sqlite::SqliteStore;
-use crate::ledger::store::{Append, Row, Store, Wanted as WantedChain};
+use crate::ledger::store::{Append, Row, Store, ToKeep, Wanted as WantedChain};
 use crate::ledger::writer::{ChainWriter, WriterSettings};
 
 /// 2021-11-15T18:13:20Z, in milliseconds.
@@ -313,17 +313,17 @@ async fn a_chain_as_it_is_written_is_intact() {
                 |model: &Chain| model.rows.last().map(|row| (row.record.clone().unwrap(), row.detail.clone().unwrap())).unwrap();
             model.intend(2);
             let (record, detail) = newest(&model);
-            let written = writer.write(Record::from_cbor(&record).unwrap().body, detail, Vec::new()).await.unwrap();
+            let written = writer.write(Record::from_cbor(&record).unwrap().body, detail).await.unwrap();
             model.settle(model.head().seq, 1);
             let (record, detail) = newest(&model);
             let Body::Outcome(outcome) = Record::from_cbor(&record).unwrap().body else { panic!("it is an outcome") };
             let outcome = Outcome { intent: written.head.seq, ..outcome };
-            writer.write(Body::Outcome(outcome), detail, Vec::new()).await.unwrap();
+            writer.write(Body::Outcome(outcome), detail).await.unwrap();
         }
         model.intend(1);
         let last = model.rows.pop().unwrap();
         let body = Record::from_cbor(&last.record.unwrap()).unwrap().body;
-        writer.write(body, last.detail.unwrap(), Vec::new()).await.unwrap();
+        writer.write(body, last.detail.unwrap()).await.unwrap();
         task.end().await;
     }
     let unsigned = exported(&*store).await.end(START);
@@ -366,6 +366,6 @@ async fn append(store: &SqliteStore, chain: &Chain) {
     let holder = Octets([1; 16]);
     let taken = store.take(WantedChain { instance: &chain.instance, holder: &holder, lasts }).await.unwrap();
     let rows = &chain.rows;
-    store.append(&taken.lease, Append { from: taken.head, rows, settled: 0, kept: &[], lasts }).await.unwrap();
+    store.append(&taken.lease, Append { from: taken.head, rows, settled: 0, kept: &ToKeep::NOTHING, lasts }).await.unwrap();
     store.release(&taken.lease).await.unwrap();
 }

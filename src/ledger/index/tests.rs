@@ -78,7 +78,7 @@ impl Bench {
             chains: vec![RevokedOf { instance: instance.to_owned(), certificates }],
             lists: Vec::new(),
         };
-        let seq = self.ledger.writer().write(Body::Revocation(revocation), detail, Vec::new()).await.unwrap().head.seq;
+        let seq = self.ledger.writer().write(Body::Revocation(revocation), detail).await.unwrap().head.seq;
         let row = self.store.rows(1, seq, 1).await.unwrap().remove(0);
         let at = crate::ledger::record::Record::from_cbor(&row.record.unwrap()).unwrap().at;
         (seq, NumericDate::from_seconds(at.div_euclid(1_000)))

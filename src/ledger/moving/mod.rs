@@ -12,7 +12,10 @@ use super::archive::line::RecordLine;
 use super::index::{Enough, IndexStore, Indexer};
 use super::record::{Body, Head, Record};
 use super::store::pruning::PruningStore;
-use super::store::{Append, ChainState, FoundItem, ItemStore, KeptItem, Lease, Row, Store, StoreError, Wanted, WantedItems};
+use super::store::{
+    Append, ChainState, FoundItem, ItemStore, KeptGroup, KeptItem, Lease, Row, Store, StoreError, ToKeep, Wanted, WantedItems,
+};
+use super::{KeptOf, LedgerKeys};
 use crate::domain::{NumericDate, Octets};
 
 /// How long the lease of a chain holds between two appends.
@@ -149,6 +152,25 @@ pub struct Incoming<'s> {
     bytes: usize,
 }
 
+/// Where what is kept of items comes to, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeper<'k> {
+    /// Who shares claims; nothing where the process that signs keeps items by itself.
+    pub items: Option<&'k dyn ItemStore>,
+    /// The keys to encrypt it under.
+    pub keys: &'k LedgerKeys,
+    /// The time.
+    pub now: NumericDate,
+}
+
+impl Keeper<'_> {
+    /// Those that fall due together, together.
+    fn groups(&self, kept: &[KeptOf]) -> Vec<KeptGroup> {
+        let seal = |alike: &[KeptOf]| self.keys.seal_group(alike.iter().map(|item| (item.key, &item.kept)), alike[0].due);
+        kept.chunk_by(|one, next| one.due == next.due).map(seal).collect()
+    }
+}
+
 /// A chain that was brought in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -200,40 +222,42 @@ impl<'s> Incoming<'s> {
         }
         self.bytes += row.bytes();
         self.rows.push(row);
-        if self.rows.len() >= AT_ONCE.0 || self.bytes >= AT_ONCE.1 { self.write(&[]).await } else { Ok(()) }
+        if self.rows.len() >= AT_ONCE.0 || self.bytes >= AT_ONCE.1 { self.write(&ToKeep::NOTHING).await } else { Ok(()) }
     }
 
     /// Takes what is kept of items for retries; whatever of it is there already stays as it is. Gives how many came in.
     ///
     /// # Errors
     /// Where the store does not answer.
-    pub async fn keep(&mut self, items: Option<&dyn ItemStore>, kept: Vec<KeptItem>, now: NumericDate) -> Result<u64, MoveError> {
+    pub async fn keep(&mut self, to: &Keeper<'_>, kept: Vec<KeptOf>) -> Result<u64, MoveError> {
         // Of two of one key the later one counts.
         let newest: HashMap<_, _> = kept.into_iter().map(|item| (item.key, item)).collect();
-        let mut kept: Vec<KeptItem> = newest.into_values().collect();
+        let mut kept: Vec<KeptOf> = newest.into_values().collect();
         kept.sort_by_key(|item| item.due);
         let mut count = 0;
         for part in kept.chunks(ITEMS_AT_ONCE) {
-            let part = match items {
-                Some(items) => self.claim(items, part, now).await?,
-                None => part.to_vec(),
+            let kept = match to.items {
+                Some(items) => ToKeep { items: self.claim(items, to, part).await?, groups: Vec::new() },
+                None => ToKeep { items: Vec::new(), groups: to.groups(part) },
             };
-            count += part.len() as u64;
-            self.write(&part).await?;
+            let grouped: u64 = kept.groups.iter().map(|group| u64::from(group.count)).sum();
+            count += kept.items.len() as u64 + grouped;
+            self.write(&kept).await?;
         }
         Ok(count)
     }
 
     /// Where items are shared, only what was claimed can be kept.
-    async fn claim(&self, items: &dyn ItemStore, part: &[KeptItem], now: NumericDate) -> Result<Vec<KeptItem>, MoveError> {
+    async fn claim(&self, items: &dyn ItemStore, to: &Keeper<'_>, part: &[KeptOf]) -> Result<Vec<KeptItem>, MoveError> {
         let claim = u64::from(rand::random::<u32>());
         let keys: Vec<_> = part.iter().map(|item| item.key).collect();
-        let found = items.claim(WantedItems { keys: &keys, claim, holder: &self.holder, lasts: LEASE, now }).await?;
+        let found = items.claim(WantedItems { keys: &keys, claim, holder: &self.holder, lasts: LEASE, now: to.now }).await?;
         let claimed = part.iter().zip(found).filter(|(_, found)| *found == FoundItem::Claimed);
-        Ok(claimed.map(|(item, _)| KeptItem { claim, ..item.clone() }).collect())
+        let seal = |KeptOf { key, kept, due }: &KeptOf| KeptItem { key: *key, claim, sealed: to.keys.seal(key, kept), due: *due };
+        Ok(claimed.map(|(item, _)| seal(item)).collect())
     }
 
-    async fn write(&mut self, kept: &[KeptItem]) -> Result<(), MoveError> {
+    async fn write(&mut self, kept: &ToKeep) -> Result<(), MoveError> {
         let settled = self.check.settled();
         let append = Append { from: self.head, rows: &self.rows, settled, kept, lasts: LEASE };
         self.store.append(&self.lease, append).await?;
@@ -255,7 +279,7 @@ impl<'s> Incoming<'s> {
         pruning: &dyn PruningStore,
         planned: Option<u64>,
     ) -> Result<Moved, MoveError> {
-        self.write(&[]).await?;
+        self.write(&ToKeep::NOTHING).await?;
         if self.check.head.seq < self.before.seq {
             self.is_beginning().await?;
         }

@@ -1,8 +1,8 @@
 use super::*;
-use crate::domain::NumericDate;
-use crate::ledger::ItemKey;
+use crate::domain::{Algorithm, Digest, Kid, NumericDate, Signature};
 use crate::ledger::record::{Opened, VERSION};
 use crate::ledger::store::sqlite::SqliteStore;
+use crate::ledger::{Expiry, ItemKey, Kept, Resumed};
 
 /// A chain of so many records.
 fn chain(instance: &str, records: u64) -> Vec<Row> {
@@ -89,14 +89,28 @@ async fn what_does_not_hold_is_refused_with_its_place() {
 async fn what_is_kept_comes_in_with_the_newest_of_each_key() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;
-    let item = |key: u8, value: u8| KeptItem {
+    let item = |key: u8, value: u8| KeptOf {
         key: ItemKey::from_bytes([key; 16]),
-        claim: 0,
-        sealed: vec![value],
-        due: NumericDate::from_seconds(100 + i64::from(value)),
+        kept: Kept {
+            digest: Digest::of(&[value]),
+            signature: Signature::new(vec![value; 64]),
+            kid: Kid::from([1; 8]),
+            algorithm: Algorithm::Es256,
+            issued_at: NumericDate::from_seconds(0),
+            expires_at: NumericDate::from_seconds(1_000),
+            expiry: Expiry::OfProfile,
+            profile: "dcc".into(),
+        },
+        due: NumericDate::from_seconds(100 + i64::from(value / 10)),
     };
+    let keys = LedgerKeys::parse(&"1".repeat(64)).unwrap();
     let mut incoming = Incoming::begin(&*store, "north").await.unwrap();
     let now = NumericDate::from_seconds(0);
-    assert_eq!(incoming.keep(None, vec![item(1, 1), item(2, 2), item(1, 3)], now).await.unwrap(), 2);
-    assert_eq!(store.kept(now, 10).await.unwrap(), [item(2, 2), item(1, 3)]);
+    let keeper = Keeper { items: None, keys: &keys, now };
+    assert_eq!(incoming.keep(&keeper, vec![item(1, 1), item(2, 12), item(3, 31), item(1, 33)]).await.unwrap(), 3);
+    let written = store.kept(now, 10).await.unwrap();
+    let mut kept = Resumed::open(&keys, &written);
+    kept.items.sort_by_key(|item| item.key);
+    assert_eq!(kept, Resumed { items: vec![item(1, 33), item(2, 12), item(3, 31)], unreadable: 0 });
+    assert_eq!(written.groups.len(), 2, "those that fall due together are together");
 }

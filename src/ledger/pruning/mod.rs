@@ -129,7 +129,7 @@ impl Pruner {
         let places = expired.iter().flat_map(|one| [one.intent, one.outcome]).collect();
         let pruning = Pruning { ranges: ranges(places), certificates, before: before.seconds() };
         self.pruning.plan(self.chain, writer.status().head().seq).await?;
-        writer.write(Body::Pruning(pruning.clone()), Vec::new(), Vec::new()).await?;
+        writer.write(Body::Pruning(pruning.clone()), Vec::new()).await?;
         self.carry_out(&pruning).await?;
         self.pruning.finish(self.chain, Some(before)).await?;
         Ok(Pruned { groups: expired.len() as u64, certificates })

@@ -1,7 +1,9 @@
 //! Who says which items are free.
 
 use super::{Claim, ItemKey, Kept, Ticket};
-use crate::ledger::{EachItem, LedgerFuture};
+use crate::domain::NumericDate;
+use crate::ledger::store::ToKeep;
+use crate::ledger::{EachItem, LedgerFuture, LedgerKeys};
 
 /// How many items a process holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,9 @@ pub struct Held {
 pub(in crate::ledger) trait Claims: Send + Sync {
     /// Claims items; see [`crate::ledger::Ledger::claim`].
     fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<EachItem<Claim>>;
+
+    /// Encrypts what was signed, as it is to be written with its outcome.
+    fn seal(&self, keys: &LedgerKeys, signed: &[(Ticket, Kept)], due: NumericDate) -> ToKeep;
 
     /// Ends claims whose items were written with their outcome.
     fn keep(&self, signed: Vec<(Ticket, Kept)>) -> EachItem<()>;

@@ -56,10 +56,7 @@ impl Kept {
         let signature = self.signature.as_bytes();
         bytes.extend_from_slice(self.digest.as_bytes());
         bytes.extend_from_slice(self.kid.as_bytes());
-        bytes.push(match self.algorithm {
-            Algorithm::Es256 => 0,
-            Algorithm::Ps256 => 1,
-        });
+        bytes.push(code_of(self.algorithm));
         bytes.extend_from_slice(&self.issued_at.seconds().to_be_bytes());
         bytes.extend_from_slice(&self.expires_at.seconds().to_be_bytes());
         bytes.push(u8::from(self.expiry == Expiry::OfItem));
@@ -92,7 +89,7 @@ impl Kept {
             digest: Digest::from_bytes(*digest),
             signature: Signature::new(signature.to_vec()),
             kid: Kid::from(*kid),
-            algorithm: [Algorithm::Es256, Algorithm::Ps256].get(usize::from(*algorithm)).copied()?,
+            algorithm: algorithm_of(*algorithm)?,
             issued_at: NumericDate::from_seconds(i64::from_be_bytes(*issued_at)),
             expires_at: NumericDate::from_seconds(i64::from_be_bytes(*expires_at)),
             expiry: if *expiry == 0 { Expiry::OfProfile } else { Expiry::OfItem },
@@ -108,4 +105,17 @@ impl Kept {
             Expiry::OfItem => wanted == Some(self.expires_at),
         }
     }
+}
+
+/// An algorithm, as it is written down.
+pub(super) const fn code_of(algorithm: Algorithm) -> u8 {
+    match algorithm {
+        Algorithm::Es256 => 0,
+        Algorithm::Ps256 => 1,
+    }
+}
+
+/// The algorithm of a code.
+pub(super) fn algorithm_of(code: u8) -> Option<Algorithm> {
+    Algorithm::ALL.into_iter().find(|algorithm| code_of(*algorithm) == code)
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::table::{Found, Settled, Store};
-use super::{Claim, Claims, Held, InWork, ItemKey, Kept, Release, Ticket};
+use super::{Claim, Claims, Held, InWork, ItemKey, Kept, MOST_GROUPED, Release, Ticket};
+use crate::domain::NumericDate;
+use crate::ledger::store::ToKeep;
 use crate::ledger::{EachItem, Group, Ledger, LedgerError, LedgerFuture, LedgerKeys, OpenIntent, SignedItem};
 
 /// How long items are kept, and how many.
@@ -72,6 +74,12 @@ impl MemoryLedger {
 impl Claims for MemoryLedger {
     fn claim(&self, keys: Vec<ItemKey>) -> LedgerFuture<EachItem<Claim>> {
         Ledger::claim(self, keys)
+    }
+
+    /// Together: they are read again together, when the next process starts.
+    fn seal(&self, keys: &LedgerKeys, signed: &[(Ticket, Kept)], due: NumericDate) -> ToKeep {
+        let seal = |items: &[(Ticket, Kept)]| keys.seal_group(items.iter().map(|(ticket, kept)| (ticket.key(), kept)), due);
+        ToKeep { items: Vec::new(), groups: signed.chunks(MOST_GROUPED).map(seal).collect() }
     }
 
     fn keep(&self, signed: Vec<(Ticket, Kept)>) -> EachItem<()> {

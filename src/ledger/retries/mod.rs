@@ -9,9 +9,11 @@
 
 mod claim;
 mod claims;
+mod group;
 mod item_key;
 mod kept;
 mod memory;
+mod resumed;
 mod shared;
 mod table;
 
@@ -21,8 +23,10 @@ mod tests;
 pub use claim::{Claim, InWork, Release, Ticket};
 pub(in crate::ledger) use claims::Claims;
 pub use claims::Held;
+pub(in crate::ledger) use group::{MOST_ITEMS as MOST_GROUPED, read as read_group, write as write_group};
 pub use item_key::ItemKey;
 pub use kept::{Expiry, InvalidKept, Kept};
 pub use memory::{MemoryLedger, Retention};
+pub use resumed::{KeptOf, Resumed};
 pub(in crate::ledger) use shared::SharedClaims;
 pub use shared::SharedRetention;

@@ -4,6 +4,7 @@
 
 mod conditions;
 mod items;
+mod kept;
 pub mod postgres;
 pub mod pruning;
 pub mod sqlite;
@@ -13,10 +14,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::ItemKey;
 use super::record::{Head, Link};
 use crate::domain::{NumericDate, Octets};
 pub use items::{FoundItem, ItemClaim, ItemStore, WantedItems};
+pub use kept::{KeptGroup, KeptItem, ToKeep};
 
 /// A store's answer to come.
 pub type StoreFuture<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;
@@ -85,23 +86,10 @@ pub struct Append<'a> {
     pub rows: &'a [Row],
     /// Up to this place every intent has its outcome, with these rows.
     pub settled: u64,
-    /// What is kept of items.
-    pub kept: &'a [KeptItem],
+    /// What is kept of items: one by one in a database that is shared, else together.
+    pub kept: &'a ToKeep,
     /// How long the lease holds from now on.
     pub lasts: Duration,
-}
-
-/// What is kept of an item, encrypted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptItem {
-    /// What the item was claimed by, hashed under the ledger's key.
-    pub key: ItemKey,
-    /// The number of the claim.
-    pub claim: u64,
-    /// See [`super::LedgerKeys::seal`].
-    pub sealed: Vec<u8>,
-    /// Until when, in seconds since 1970.
-    pub due: NumericDate,
 }
 
 /// What a chain is like.
@@ -122,14 +110,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Takes a chain for writing, a new one where the instance has none.
     fn take<'s>(&'s self, wanted: Wanted<'s>) -> StoreFuture<'s, Taken>;
 
-    /// Writes durably, all or nothing. Gives the places in `kept` of items whose claims have run out meanwhile.
+    /// Writes durably, all or nothing. Gives the places of kept items whose claims have run out meanwhile.
     fn append<'s>(&'s self, lease: &'s Lease, append: Append<'s>) -> StoreFuture<'s, Vec<usize>>;
 
     /// Ends a lease, so that the next holder need not wait.
     fn release<'s>(&'s self, lease: &'s Lease) -> StoreFuture<'s, ()>;
 
-    /// What is kept and not due, the newest `most`, the oldest of them in front; nothing where claims are shared.
-    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, Vec<KeptItem>>;
+    /// What is kept and not due: the newest `most` items, and others of their groups, the oldest in front. Nothing where claims are
+    /// shared.
+    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, ToKeep>;
 
     /// Forgets what was kept and is due.
     fn forget_kept(&self, now: NumericDate) -> StoreFuture<'_, ()>;

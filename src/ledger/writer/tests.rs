@@ -55,7 +55,7 @@ impl Store for Flaky {
         self.inner.release(lease)
     }
 
-    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, Vec<KeptItem>> {
+    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, ToKeep> {
         self.inner.kept(now, most)
     }
 
@@ -104,14 +104,14 @@ fn intent(count: u32) -> (Body, Vec<u8>) {
 
 async fn intend(writer: &ChainWriter) -> Result<OpenIntent, LedgerError> {
     let (body, detail) = intent(3);
-    let written = writer.write(body, detail, Vec::new()).await?;
+    let written = writer.write(body, detail).await?;
     Ok(OpenIntent::new(written.head.seq, 3, Arc::clone(writer.status()) as Arc<dyn Abandon>))
 }
 
 async fn settle(writer: &ChainWriter, intent: OpenIntent) -> Result<Written, LedgerError> {
     let (intent, unsigned) = intent.redeem();
     let outcome = Outcome { intent, signed: 0, unsigned, key: Octets([1; 4]), root: merkle::root([].into_iter()) };
-    writer.write(Body::Outcome(outcome), Vec::new(), Vec::new()).await
+    writer.write(Body::Outcome(outcome), Vec::new()).await
 }
 
 /// The chain as it is stored, its links checked, by kind.

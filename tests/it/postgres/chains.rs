@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use sceau::domain::Octets;
 use sceau::ledger::record::{Body, Head, Outcome};
 use sceau::ledger::store::postgres::PostgresStore;
-use sceau::ledger::store::{Append, Store, StoreError, Wanted};
+use sceau::ledger::store::{Append, Store, StoreError, ToKeep, Wanted};
 use sceau::ledger::writer::Tally;
 
 use super::replica::{Start, chain, doubts, kinds};
@@ -133,7 +133,7 @@ async fn a_lease_is_its_holders_until_it_runs_out_and_an_append_prolongs_it() {
     let first = store.take(wanted(&mine, 1)).await.unwrap();
     let again = store.take(wanted(&mine, 1)).await.unwrap();
     assert_eq!((again.lease.fence, again.head), (first.lease.fence + 1, Head::EMPTY));
-    let nothing = Append { from: Head::EMPTY, rows: &[], settled: 0, kept: &[], lasts: Duration::from_secs(30) };
+    let nothing = Append { from: Head::EMPTY, rows: &[], settled: 0, kept: &ToKeep::NOTHING, lasts: Duration::from_secs(30) };
     store.append(&again.lease, nothing).await.unwrap();
     let held = store.take(wanted(&yours, 1)).await.unwrap_err();
     assert!(matches!(&held, StoreError::Held { left, .. } if left.as_secs() >= 20), "{held:?}");
@@ -156,7 +156,7 @@ async fn an_append_to_another_end_than_the_chains_writes_nothing() {
     let taken = store.take(wanted(&holder, 30)).await.unwrap();
     let row = sceau::ledger::store::Row { seq: 2, link: Octets([1; 32]), digest: Octets([2; 32]), record: None, detail: None };
     let from = Head { seq: 1, link: Octets([0; 32]) };
-    let append = Append { from, rows: &[row], settled: 0, kept: &[], lasts: Duration::from_secs(1) };
+    let append = Append { from, rows: &[row], settled: 0, kept: &ToKeep::NOTHING, lasts: Duration::from_secs(1) };
     assert!(matches!(store.append(&taken.lease, append).await, Err(StoreError::Lost { .. })));
     assert_eq!(database.ask("SELECT count(*) FROM record"), "0");
     assert!(store.chains().await.unwrap().is_empty());

@@ -70,7 +70,7 @@ async fn a_pruning_of_which_the_rows_are_still_there_is_gone_on_with() {
     // As of a process that died when the pruning was on record.
     north.store.plan(chain, 3).await.unwrap();
     let pruning = sceau::ledger::record::Pruning { ranges: vec![(2, 3)], certificates: 1, before: NOW };
-    north.ledger.writer().write(sceau::ledger::record::Body::Pruning(pruning), Vec::new(), Vec::new()).await.unwrap();
+    north.ledger.writer().write(sceau::ledger::record::Body::Pruning(pruning), Vec::new()).await.unwrap();
     pruner(&north, chain).resume().await.unwrap();
     assert_eq!(database.ask("SELECT seq FROM record WHERE detail IS NULL ORDER BY seq"), "2\n3");
     assert_eq!(database.ask("SELECT pruning_behind IS NULL, pruned_before FROM chain"), format!("t|{NOW}"));

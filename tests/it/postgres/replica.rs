@@ -147,7 +147,7 @@ impl Replica {
             chains: vec![RevokedOf { instance: instance.to_owned(), certificates }],
             lists: Vec::new(),
         };
-        self.ledger.writer().write(Body::Revocation(revocation), detail, Vec::new()).await.unwrap();
+        self.ledger.writer().write(Body::Revocation(revocation), detail).await.unwrap();
         clock().now()
     }
 

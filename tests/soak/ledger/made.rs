@@ -127,7 +127,7 @@ impl MadeLedger {
             for places in places.chunks(together) {
                 let detail: Vec<u8> = places.iter().flat_map(|place| place.to_bytes()).collect();
                 let body = Body::Revocation(revocation(u32::try_from(places.len()).unwrap(), &detail));
-                ledger.ledger.writer().write(body, detail, Vec::new()).await.unwrap();
+                ledger.ledger.writer().write(body, detail).await.unwrap();
             }
             ledger.indexer().await.catch_up().await.unwrap();
         }

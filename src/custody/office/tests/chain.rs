@@ -6,7 +6,7 @@ use crate::domain::Digest;
 use crate::domain::{Algorithm, Dsc};
 use crate::ledger::archive::{AuditCertificate, Expectations, Export, Report, TrustedAuditors, verify};
 use crate::ledger::record::{Record, VERSION};
-use crate::ledger::store::{Append, ChainState, KeptItem, Lease, Row, StoreError, StoreFuture, Taken, Wanted};
+use crate::ledger::store::{Append, ChainState, Lease, Row, StoreError, StoreFuture, Taken, ToKeep, Wanted};
 use crate::sign::Station;
 use crate::token::{Order, Readiness, SessionId, SignFuture, Signed, Token, TokenError, TokenKey};
 
@@ -65,7 +65,7 @@ impl Store for Bent {
         self.store.release(lease)
     }
 
-    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, Vec<KeptItem>> {
+    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, ToKeep> {
         self.store.kept(now, most)
     }
 
@@ -178,7 +178,7 @@ async fn what_follows_by_its_links_and_breaks_a_rule_is_damage() {
     let digest = Record::digest_of(&record);
     let link = taken.head.next(&digest).link;
     let row = Row { seq: taken.head.seq + 1, link, digest, record: Some(record), detail: Some(Vec::new()) };
-    let append = Append { from: taken.head, rows: &[row], settled: taken.head.seq + 1, kept: &[], lasts: LEAD };
+    let append = Append { from: taken.head, rows: &[row], settled: taken.head.seq + 1, kept: &ToKeep::NOTHING, lasts: LEAD };
     bench.store.append(&taken.lease, append).await.unwrap();
     assert_refused(bench.office.read().await, "it has 0 of 1 approvals");
     assert!(matches!(bench.office.fresh(), Err(Stale::Damaged(_))));

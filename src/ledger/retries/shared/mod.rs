@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use super::claims::{Claims, Held};
 use super::{Claim, InWork, InvalidKept, ItemKey, Kept, Release, Ticket};
 use crate::domain::{Clock, NumericDate, Octets};
-use crate::ledger::store::{FoundItem, ItemClaim, ItemStore, StoreError, WantedItems};
+use crate::ledger::store::{FoundItem, ItemClaim, ItemStore, KeptItem, StoreError, ToKeep, WantedItems};
 use crate::ledger::{EachItem, LedgerError, LedgerFuture, LedgerKeys};
 use loose::Loose;
 use waiting::Waiting;
@@ -83,6 +83,15 @@ impl Claims for SharedClaims {
             let failed = |_| (0..count).map(|_| Err(LedgerError::new("the service is ending"))).collect();
             claiming.await.unwrap_or_else(failed)
         })
+    }
+
+    /// One by one: whoever claims an item gets it.
+    fn seal(&self, keys: &LedgerKeys, signed: &[(Ticket, Kept)], due: NumericDate) -> ToKeep {
+        let seal = |(ticket, kept): &(Ticket, Kept)| {
+            let key = ticket.key();
+            KeptItem { key, claim: ticket.number(), sealed: keys.seal(&key, kept), due }
+        };
+        ToKeep { items: signed.iter().map(seal).collect(), groups: Vec::new() }
     }
 
     fn keep(&self, signed: Vec<(Ticket, Kept)>) -> EachItem<()> {

@@ -18,7 +18,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Decode, Postgres, Row as _, Type};
 
 use super::{
-    Append, ChainState, FoundItem, ItemClaim, ItemStore, KeptItem, Lease, Row, Store, StoreError, StoreFuture, Taken, Wanted,
+    Append, ChainState, FoundItem, ItemClaim, ItemStore, Lease, Row, Store, StoreError, StoreFuture, Taken, ToKeep, Wanted,
     WantedItems,
 };
 use crate::domain::{NumericDate, Octets};
@@ -63,8 +63,8 @@ impl Store for PostgresStore {
         Box::pin(self.0.writing(async move |connection| chain::release(connection, lease).await))
     }
 
-    fn kept(&self, _now: NumericDate, _most: usize) -> StoreFuture<'_, Vec<KeptItem>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn kept(&self, _now: NumericDate, _most: usize) -> StoreFuture<'_, ToKeep> {
+        Box::pin(async { Ok(ToKeep::NOTHING) })
     }
 
     fn forget_kept(&self, now: NumericDate) -> StoreFuture<'_, ()> {

@@ -6,7 +6,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
-use super::kept::{self, Group};
+use super::kept::{self, Together};
 use super::{id, integer, of_sqlx};
 use crate::ledger::store::{Append, Lease, Row, StoreError};
 
@@ -24,7 +24,7 @@ const MOVE: &str =
 /// # Errors
 /// [`StoreError::Lost`] where the end of the chain is not where the writer thinks: nothing is written then.
 pub(super) async fn append(connection: &mut SqliteConnection, lease: &Lease, append: Append<'_>) -> Result<usize, StoreError> {
-    let kept = kept::group(append.kept);
+    let kept = kept::together(&append.kept.groups);
     let calls = append.rows.len().div_ceil(ROWS_A_CALL).max(1);
     for call in 0..calls {
         let rows = append.rows.iter().skip(call * ROWS_A_CALL).take(ROWS_A_CALL);
@@ -43,7 +43,7 @@ pub(super) async fn append(connection: &mut SqliteConnection, lease: &Lease, app
             text.push_str("; ");
         }
         if kept.is_some() {
-            text.push_str("INSERT INTO kept (due, items) VALUES (?, ?); ");
+            text.push_str("INSERT INTO kept_group (due, groups) VALUES (?, ?); ");
         }
         if call + 1 == calls {
             text.push_str("COMMIT");
@@ -54,12 +54,12 @@ pub(super) async fn append(connection: &mut SqliteConnection, lease: &Lease, app
             query = query.bind(integer(end.seq)).bind(end.link.0.as_slice()).bind(integer(append.settled)).bind(lease.chain);
         }
         query = rows.fold(query, |query, row| bind(query, lease.chain, row));
-        if let Some(Group { due, items }) = kept {
-            query = query.bind(due.seconds()).bind(items.as_slice());
+        if let Some(Together { due, groups }) = kept {
+            query = query.bind(due.seconds()).bind(groups.as_slice());
         }
         query.execute(&mut *connection).await.map_err(|error| lost_or(lease, error))?;
     }
-    Ok(append.rows.iter().map(Row::bytes).sum::<usize>() + kept.map_or(0, |kept| kept.items.len()))
+    Ok(append.rows.iter().map(Row::bytes).sum::<usize>() + kept.map_or(0, |kept| kept.groups.len()))
 }
 
 type Appending<'q> = Query<'q, Sqlite, SqliteArguments>;

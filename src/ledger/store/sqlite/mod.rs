@@ -22,7 +22,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection, Row as _, SqlSafeStr, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::{Append, ChainState, KeptItem, Lease, Row, Store, StoreError, StoreFuture, Taken, Wanted};
+use super::{Append, ChainState, Lease, Row, Store, StoreError, StoreFuture, Taken, ToKeep, Wanted};
 use crate::domain::{NumericDate, Octets};
 use crate::ledger::record::Head;
 use checkpoints::Checkpoints;
@@ -44,6 +44,13 @@ const READER_CACHE: &str = "-256";
 
 /// Of the write-ahead log, how much is kept on disk between checkpoints, in bytes.
 const LOG_LIMIT: u32 = 64 * 1024 * 1024;
+
+/// How the tables of chains came to be.
+const CHAIN_STEPS: [(&str, &str); 3] = [
+    ("chains", include_str!("1_chains.sql")),
+    ("pruning", include_str!("2_pruning.sql")),
+    ("kept groups", include_str!("3_kept_groups.sql")),
+];
 
 /// A ledger in SQLite.
 #[derive(Debug)]
@@ -74,8 +81,7 @@ impl SqliteStore {
         make_private(path).map_err(|error| unreachable_file(path, &error))?;
         let store = Self::reading(path, Some(lock));
         let mut connection = store.connect().await?;
-        let steps = [("chains", include_str!("1_chains.sql")), ("pruning", include_str!("2_pruning.sql"))];
-        migrate(&mut connection.connection, &steps).await?;
+        migrate(&mut connection.connection, &CHAIN_STEPS).await?;
         *store.writer.lock().await = Some(connection);
         store.index.prepare(&store).await?;
         Ok(store)
@@ -178,7 +184,7 @@ impl Store for SqliteStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, Vec<KeptItem>> {
+    fn kept(&self, now: NumericDate, most: usize) -> StoreFuture<'_, ToKeep> {
         Box::pin(kept::load(&self.readers, now, most))
     }
 
