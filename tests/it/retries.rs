@@ -358,7 +358,7 @@ async fn where_the_first_is_cancelled_the_one_that_waits_signs() {
 async fn a_wait_for_another_call_ends_with_the_time_that_a_batch_may_take() {
     let retention = Retention { keep: FOR_LONG, max_items: NonZeroUsize::MIN };
     let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(retention));
-    let bench = Bench::with_ledger(Arc::clone(&ledger), Duration::from_millis(50));
+    let bench = Bench::with_ledger(Arc::clone(&ledger), Duration::from_millis(500));
     let key = ItemKey::new(&CallerId::new("clinic"), &ItemId::new("item-1").unwrap());
     let held = ledger.claim(vec![key]).await;
     let outcomes = bench.sign(items(3)).await;
