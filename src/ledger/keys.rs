@@ -122,8 +122,8 @@ impl LedgerKeys {
         self.encrypt(item.as_bytes(), kept.len(), |text| kept.write(text))
     }
 
-    /// Encrypts what is kept of items that were signed together, for whoever has the keys: a tenth of the time that each by itself
-    /// would take, and two thirds of the room.
+    /// Encrypts what is kept of items that were signed together, for whoever has the keys: once for all of them, and in three fifths
+    /// of the room that they would take one by one.
     #[must_use]
     pub fn seal_group<'k>(&self, items: impl ExactSizeIterator<Item = (ItemKey, &'k Kept)>, due: NumericDate) -> KeptGroup {
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);

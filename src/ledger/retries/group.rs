@@ -20,10 +20,16 @@ const NEAR: usize = 8;
 /// An item's text where its shape is not new, without the signature.
 const ITEM_BYTES: usize = 2 + 16 + 32;
 
+/// A signature by ES256, which most are.
+const SIGNATURE_BYTES: usize = 64;
+
+/// Some shapes, and what stands behind the text when it is encrypted.
+const SPARE_BYTES: usize = 256;
+
 /// Writes items, [`MOST_ITEMS`] at most, behind what is there.
 pub(in crate::ledger) fn write<'k>(items: impl ExactSizeIterator<Item = (ItemKey, &'k Kept)>, bytes: &mut Vec<u8>) {
     let mut shapes: Vec<&Kept> = Vec::new();
-    let count = items.len();
+    bytes.reserve(SPARE_BYTES + items.len() * (ITEM_BYTES + SIGNATURE_BYTES));
     for (key, item) in items {
         let near = shapes.len().saturating_sub(NEAR);
         let known = shapes[near..].iter().rposition(|shape| is_alike(shape, item)).map(|place| near + place);
@@ -32,9 +38,6 @@ pub(in crate::ledger) fn write<'k>(items: impl ExactSizeIterator<Item = (ItemKey
         if known.is_none() {
             shapes.push(item);
             write_shape(item, bytes);
-        }
-        if number == 0 && known.is_none() {
-            bytes.reserve(count * (ITEM_BYTES + item.signature.as_bytes().len()));
         }
         bytes.extend_from_slice(key.as_bytes());
         bytes.extend_from_slice(item.digest.as_bytes());
@@ -121,7 +124,9 @@ mod tests {
 
     prop_compose! {
         /// Of few kinds, so that some are alike.
-        fn kept()(own in any::<u8>(), exp in 0i64..12, of_item in any::<bool>(), rsa in any::<bool>(), profile in "[a-c]{0,1}") -> Kept {
+        fn kept()(
+            own in any::<u8>(), exp in 0i64..12, of_item in any::<bool>(), rsa in any::<bool>(), profile in "[a-c]{0,1}"
+        ) -> Kept {
             Kept {
                 digest: Digest::from_bytes([own; 32]),
                 signature: Signature::new(vec![own; if rsa { 256 } else { 64 }]),
@@ -171,7 +176,7 @@ mod tests {
         };
         let items: Vec<_> = (0..300).map(|number| (ItemKey::from_bytes([1; 16]), kept(number % 3))).collect();
         let shape = 8 + 1 + 8 + 8 + 1 + 2 + 2 + 3;
-        assert_eq!(written(&items).len(), 300 * (ITEM_BYTES + 64) + 3 * shape);
+        assert_eq!(written(&items).len(), 300 * (ITEM_BYTES + SIGNATURE_BYTES) + 3 * shape);
         assert_eq!(read(&[0, 1]), Err(InvalidKept), "the first shape has the number 0");
     }
 

@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 /// begin the log anew, and that what it has the disk write delays none of them for long.
 const EACH_BYTES: usize = 1024 * 1024;
 
-/// Bytes of the log, in our pages, from which on the writer does it all the same, so that the log begins anew: while commits go on it has no
-/// end that a checkpoint beside them could reach. What is left to do by then is what came since the last one.
+/// Bytes of the log, in our pages, from which on the writer does it all the same, so that the log begins anew: while commits go on
+/// it has no end that a checkpoint beside them could reach. What is left to do by then is what came since the last one.
 pub(super) const WRITERS_OWN_BYTES: u32 = 32 * 1024 * 1024;
 
 /// The checkpoints of a file that is written.
