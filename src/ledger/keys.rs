@@ -51,8 +51,19 @@ pub enum InvalidLedgerKeys {
     },
 }
 
-/// What a group is encrypted for. An item's key, which stands in its place where items are encrypted one by one, has 16 bytes.
-const GROUP: &[u8] = b"sceau kept group v1";
+/// What a group's text is bound to, with its due and its count behind it: 31 bytes. That of an item by itself is bound to the 16 of
+/// its key, so neither is taken for the other.
+const GROUP: &[u8; 19] = b"sceau kept group v1";
+
+fn group_data(count: u32, due: NumericDate) -> [u8; 31] {
+    let mut data = [0; 31];
+    let (label, rest) = data.split_at_mut(GROUP.len());
+    label.copy_from_slice(GROUP);
+    let (until, of) = rest.split_at_mut(8);
+    until.copy_from_slice(&due.seconds().to_be_bytes());
+    of.copy_from_slice(&count.to_be_bytes());
+    data
+}
 
 /// Room for the nonce and the tag of [`AES_256_GCM`].
 const SEALED_EXTRA: usize = 12 + 16;
@@ -123,14 +134,15 @@ impl LedgerKeys {
     }
 
     /// Encrypts what is kept of items that were signed together, for whoever has the keys: once for all of them, and in three fifths
-    /// of the room that they would take one by one.
+    /// of the room that they would take one by one. [`MOST_GROUPED`] at most.
     #[must_use]
     pub fn seal_group<'k>(&self, items: impl ExactSizeIterator<Item = (ItemKey, &'k Kept)>, due: NumericDate) -> KeptGroup {
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        KeptGroup { count, sealed: self.encrypt(GROUP, 0, |text| write_group(items, text)), due }
+        KeptGroup { count, sealed: self.encrypt(&group_data(count, due), 0, |text| write_group(items, text)), due }
     }
 
-    /// The name of the key 4, the nonce 12, the text encrypted, the tag 16.
+    /// The name of the key 4, the nonce 12, the text encrypted, the tag 16. The text is bound to `data`, which has to be there when it
+    /// is decrypted; `length` is what it will have, more or less.
     fn encrypt(&self, data: &[u8], length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let key = self.first();
         let mut sealed = Vec::with_capacity(4 + SEALED_EXTRA + length);
@@ -157,8 +169,8 @@ impl LedgerKeys {
     ///
     /// # Errors
     /// [`InvalidKept`] where it was made under a key that is not here, or is damaged.
-    pub fn open_group(&self, sealed: &[u8]) -> Result<Vec<(ItemKey, Kept)>, InvalidKept> {
-        read_group(&self.decrypt(GROUP, sealed)?)
+    pub fn open_group(&self, group: &KeptGroup) -> Result<Vec<(ItemKey, Kept)>, InvalidKept> {
+        read_group(&self.decrypt(&group_data(group.count, group.due), &group.sealed)?)
     }
 
     fn decrypt(&self, data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, InvalidKept> {
@@ -256,16 +268,19 @@ mod tests {
     fn a_sealed_group_is_opened_under_an_older_key_too_and_not_where_it_is_damaged() {
         let (old, due) = (keys(&[ONE]), NumericDate::from_seconds(9));
         let items: Vec<(ItemKey, Kept)> = (0..3).map(|number| (ItemKey::from_bytes([number; 16]), kept())).collect();
-        let KeptGroup { count, sealed, due: until } = old.seal_group(items.iter().map(|(key, kept)| (*key, kept)), due);
-        assert_eq!((count, until), (3, due));
-        assert_eq!(keys(&[TWO, ONE]).open_group(&sealed), Ok(items));
-        assert_eq!(keys(&[TWO]).open_group(&sealed), Err(InvalidKept));
-        assert_eq!(old.open(&ItemKey::from_bytes([0; 16]), &sealed), Err(InvalidKept), "a group is no item");
-        for place in 0..sealed.len() {
-            let mut damaged = sealed.clone();
-            damaged[place] ^= 1;
+        let group = old.seal_group(items.iter().map(|(key, kept)| (*key, kept)), due);
+        assert_eq!((group.count, group.due), (3, due));
+        assert_eq!(keys(&[TWO, ONE]).open_group(&group), Ok(items));
+        assert_eq!(keys(&[TWO]).open_group(&group), Err(InvalidKept));
+        assert_eq!(old.open(&ItemKey::from_bytes([0; 16]), &group.sealed), Err(InvalidKept), "a group is no item");
+        assert_eq!(old.open_group(&KeptGroup { count: 4, ..group.clone() }), Err(InvalidKept));
+        assert_eq!(old.open_group(&KeptGroup { due: NumericDate::from_seconds(10), ..group.clone() }), Err(InvalidKept));
+        for place in 0..group.sealed.len() {
+            let mut damaged = group.clone();
+            damaged.sealed[place] ^= 1;
             assert_eq!(old.open_group(&damaged), Err(InvalidKept), "{place}");
-            assert_eq!(old.open_group(&sealed[..place]), Err(InvalidKept), "{place}");
+            damaged.sealed.truncate(place);
+            assert_eq!(old.open_group(&damaged), Err(InvalidKept), "{place}");
         }
     }
 

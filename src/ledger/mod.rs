@@ -28,7 +28,7 @@ pub use intent::{Group, OpenIntent, SignedItem};
 pub use keys::{InvalidLedgerKeys, LedgerKeyId, LedgerKeys};
 pub use recorded::RecordedLedger;
 pub use retries::{
-    Claim, Expiry, Held, InWork, ItemKey, Kept, KeptOf, MemoryLedger, Release, Resumed, Retention, SharedRetention, Ticket,
+    Claim, Expiry, Held, InWork, ItemKey, Kept, KeptOf, MemoryLedger, Release, Retention, SharedRetention, Ticket, open_kept,
 };
 
 /// What a ledger will have done; it goes on where the future is dropped.

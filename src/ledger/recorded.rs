@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::intent::Abandon;
 use super::record::{Body, Entry, Outcome};
-use super::retries::{Claims, KeptOf, Resumed, SharedClaims};
+use super::retries::{Claims, KeptOf, SharedClaims, open_kept};
 use super::store::{ItemStore, Store, StoreError, ToKeep};
 use super::writer::{ChainWriter, WriterStatus};
 use super::{
@@ -95,11 +95,10 @@ async fn load(store: &dyn Store, keys: &LedgerKeys, clock: &dyn Clock, retention
     let now = clock.now();
     let memory = MemoryLedger::new(retention);
     let written = store.kept(now, retention.max_items.get()).await?;
-    let Resumed { items, unreadable } = Resumed::open(keys, &written);
-    for KeptOf { key, kept, due } in items {
+    let unreadable = open_kept(keys, written, |KeptOf { key, kept, due }| {
         let left = u64::try_from(due.seconds() - now.seconds()).unwrap_or_default();
         memory.resume(key, kept, Duration::from_secs(left).min(retention.keep));
-    }
+    });
     if unreadable > 0 {
         tracing::warn!(items = unreadable, "kept items cannot be read under the ledger's keys; they would be signed again");
     }

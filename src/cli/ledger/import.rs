@@ -16,10 +16,10 @@ use crate::cli::runtime;
 use crate::cli::stores::Stores;
 use crate::cli::{ledger_keys, ndjson};
 use crate::config::Config;
-use crate::ledger::Resumed;
 use crate::ledger::archive::line::Line;
 use crate::ledger::archive::{self, Expectations, ExportReader, PinnedHead, Report, SignedTrailer, TrustedAuditors};
 use crate::ledger::moving::{Incoming, Keeper, Moved, row_of};
+use crate::ledger::open_kept;
 use crate::ledger::store::Store;
 use crate::ledger::store::pruning::PruningStore;
 use crate::ledger::store::sqlite::SqliteStore;
@@ -193,7 +193,9 @@ async fn copy(config: &Config, stores: &Stores, file: &Path) -> anyhow::Result<V
     let keys = ledger_keys::load(&config.ledger.key_file).context("copy the key file of the ledger that is moved")?;
     let (mut imported, now) = (Vec::new(), now());
     // They are of the database, not of a chain.
-    let mut kept = Some(Resumed::open(&keys, &source.kept(now, usize::MAX).await?));
+    let mut items = Vec::new();
+    let unreadable = open_kept(&keys, source.kept(now, usize::MAX).await?, |item| items.push(item));
+    let mut kept = Some(items);
     if let (Some(items), Some(oldest)) = (&stores.items, keys.ids().last()) {
         items.agree(*oldest, &crate::domain::Octets(rand::random())).await?;
     }
@@ -209,7 +211,7 @@ async fn copy(config: &Config, stores: &Stores, file: &Path) -> anyhow::Result<V
             next = last + 1;
         }
         let kept = match kept.take() {
-            Some(Resumed { items, unreadable }) => {
+            Some(items) => {
                 let keeper = Keeper { items: stores.items.as_deref(), keys: &keys, now };
                 Some(KeptMoved { items: incoming.keep(&keeper, items).await?, unreadable })
             }

@@ -225,7 +225,8 @@ impl<'s> Incoming<'s> {
         if self.rows.len() >= AT_ONCE.0 || self.bytes >= AT_ONCE.1 { self.write(&ToKeep::NOTHING).await } else { Ok(()) }
     }
 
-    /// Takes what is kept of items for retries; whatever of it is there already stays as it is. Gives how many came in.
+    /// Takes what is kept of items for retries; where claims are shared, whatever of it is there already stays as it is. Gives how many
+    /// came in.
     ///
     /// # Errors
     /// Where the store does not answer.

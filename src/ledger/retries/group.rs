@@ -10,7 +10,7 @@ use super::kept::{self, InvalidKept, Kept};
 use super::{Expiry, ItemKey};
 use crate::domain::{Digest, Kid, NumericDate, Signature};
 
-/// The most items of one text: the number of a shape has two bytes.
+/// The most items of one text. The number of a shape has two bytes; what an outcome has is seldom more than 512.
 pub(in crate::ledger) const MOST_ITEMS: usize = 4_096;
 
 /// How far back a shape is looked for. A batch has few; where each item has one of its own, to look through all of them would take
@@ -28,6 +28,7 @@ const SPARE_BYTES: usize = 256;
 
 /// Writes items, [`MOST_ITEMS`] at most, behind what is there.
 pub(in crate::ledger) fn write<'k>(items: impl ExactSizeIterator<Item = (ItemKey, &'k Kept)>, bytes: &mut Vec<u8>) {
+    debug_assert!(items.len() <= MOST_ITEMS, "a shape's number has to fit");
     let mut shapes: Vec<&Kept> = Vec::new();
     bytes.reserve(SPARE_BYTES + items.len() * (ITEM_BYTES + SIGNATURE_BYTES));
     for (key, item) in items {

@@ -27,6 +27,6 @@ pub(in crate::ledger) use group::{MOST_ITEMS as MOST_GROUPED, read as read_group
 pub use item_key::ItemKey;
 pub use kept::{Expiry, InvalidKept, Kept};
 pub use memory::{MemoryLedger, Retention};
-pub use resumed::{KeptOf, Resumed};
+pub use resumed::{KeptOf, open_kept};
 pub(in crate::ledger) use shared::SharedClaims;
 pub use shared::SharedRetention;

@@ -5,15 +5,6 @@ use crate::domain::NumericDate;
 use crate::ledger::LedgerKeys;
 use crate::ledger::store::ToKeep;
 
-/// What was kept, as it was written down, decrypted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resumed {
-    /// In the order in which it was written.
-    pub items: Vec<KeptOf>,
-    /// How many items cannot be read: they were written under another ledger key, or are damaged.
-    pub unreadable: u64,
-}
-
 /// What is kept of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptOf {
@@ -25,23 +16,21 @@ pub struct KeptOf {
     pub due: NumericDate,
 }
 
-impl Resumed {
-    /// Decrypts what was written.
-    #[must_use]
-    pub fn open(keys: &LedgerKeys, written: &ToKeep) -> Self {
-        let mut resumed = Self::default();
-        for item in &written.items {
-            match keys.open(&item.key, &item.sealed) {
-                Ok(kept) => resumed.items.push(KeptOf { key: item.key, kept, due: item.due }),
-                Err(InvalidKept) => resumed.unreadable += 1,
-            }
+/// Decrypts what was written, in its order, a group at a time: all of it may be much. Gives how many items cannot be read: they
+/// were written under another ledger key, or are damaged.
+pub fn open_kept(keys: &LedgerKeys, written: ToKeep, mut each: impl FnMut(KeptOf)) -> u64 {
+    let mut unreadable = 0;
+    for item in written.items {
+        match keys.open(&item.key, &item.sealed) {
+            Ok(kept) => each(KeptOf { key: item.key, kept, due: item.due }),
+            Err(InvalidKept) => unreadable += 1,
         }
-        for group in &written.groups {
-            match keys.open_group(&group.sealed) {
-                Ok(items) => resumed.items.extend(items.into_iter().map(|(key, kept)| KeptOf { key, kept, due: group.due })),
-                Err(InvalidKept) => resumed.unreadable += u64::from(group.count),
-            }
-        }
-        resumed
     }
+    for group in written.groups {
+        match keys.open_group(&group) {
+            Ok(items) => items.into_iter().for_each(|(key, kept)| each(KeptOf { key, kept, due: group.due })),
+            Err(InvalidKept) => unreadable += u64::from(group.count),
+        }
+    }
+    unreadable
 }

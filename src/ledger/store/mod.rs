@@ -110,7 +110,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Takes a chain for writing, a new one where the instance has none.
     fn take<'s>(&'s self, wanted: Wanted<'s>) -> StoreFuture<'s, Taken>;
 
-    /// Writes durably, all or nothing. Gives the places of kept items whose claims have run out meanwhile.
+    /// Writes durably, all or nothing. Gives the places in `kept.items` whose claims have run out meanwhile.
     fn append<'s>(&'s self, lease: &'s Lease, append: Append<'s>) -> StoreFuture<'s, Vec<usize>>;
 
     /// Ends a lease, so that the next holder need not wait.

@@ -73,6 +73,7 @@ const APPEND: &str = "WITH moved AS (
 
 pub(super) async fn append(connection: &mut PgConnection, lease: &Lease, append: Append<'_>) -> Result<Vec<usize>, StoreError> {
     let Append { from, rows, settled, kept, lasts } = append;
+    debug_assert!(kept.groups.is_empty(), "claims are shared here");
     let kept = kept.items.as_slice();
     let to = rows.last().map_or(from, |last| Head { seq: last.seq, link: last.link });
     let query = sqlx::query(APPEND)

@@ -1,4 +1,5 @@
--- What is kept of items, sealed in groups. A table of its own: SQLite reads all of a STRICT table to add a column to it.
+-- What is kept of items, sealed in groups. From here on `kept` is only read, and emptied as its items fall due. A table of its own:
+-- SQLite reads all of a STRICT table to add a column to it.
 
 CREATE TABLE kept_group (
     id     INTEGER PRIMARY KEY,

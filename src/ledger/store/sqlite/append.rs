@@ -24,6 +24,7 @@ const MOVE: &str =
 /// # Errors
 /// [`StoreError::Lost`] where the end of the chain is not where the writer thinks: nothing is written then.
 pub(super) async fn append(connection: &mut SqliteConnection, lease: &Lease, append: Append<'_>) -> Result<usize, StoreError> {
+    debug_assert!(append.kept.items.is_empty(), "claims are not shared here");
     let kept = kept::together(&append.kept.groups);
     let calls = append.rows.len().div_ceil(ROWS_A_CALL).max(1);
     for call in 0..calls {

@@ -1,6 +1,6 @@
 //! What is kept of items, in the file: written in groups, read once at the start.
 
-use sqlx::sqlite::SqliteRow;
+use futures_util::TryStreamExt;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::{StoreError, column, of_sqlx};
@@ -22,38 +22,32 @@ pub(super) fn together(groups: &[KeptGroup]) -> Option<Together> {
 }
 
 pub(super) async fn load(readers: &SqlitePool, now: NumericDate, most: usize) -> Result<ToKeep, StoreError> {
-    // From the newest to the oldest, until all is turned round.
+    // From the newest to the oldest, until all is turned round. There may be many times as much as is wanted.
     let mut groups = Vec::new();
     let mut count = 0;
-    for row in newest(readers, "SELECT groups FROM kept_group WHERE due > ? ORDER BY id DESC LIMIT ?", now, most).await? {
+    let mut rows = sqlx::query("SELECT groups FROM kept_group WHERE due > ? ORDER BY id DESC").bind(now.seconds()).fetch(readers);
+    while count < most
+        && let Some(row) = rows.try_next().await.map_err(of_sqlx)?
+    {
         let unpacked = unpack(column(&row, 0)?, unpack_group).into_iter().rev().filter(|group| group.due > now);
         groups.extend(unpacked.inspect(|group| count += group.count as usize));
-        if count >= most {
-            break;
-        }
     }
     let mut items = Vec::new();
-    let left = most.saturating_sub(count);
-    for row in newest(readers, "SELECT items FROM kept WHERE due > ? ORDER BY id DESC LIMIT ?", now, left).await? {
+    let mut rows = sqlx::query("SELECT items FROM kept WHERE due > ? ORDER BY id DESC").bind(now.seconds()).fetch(readers);
+    while count + items.len() < most
+        && let Some(row) = rows.try_next().await.map_err(of_sqlx)?
+    {
         items.extend(unpack(column(&row, 0)?, unpack_item).into_iter().rev().filter(|item| item.due > now));
-        if items.len() >= left {
-            break;
-        }
     }
     groups.reverse();
     items.reverse();
     Ok(ToKeep { items, groups })
 }
 
-async fn newest(readers: &SqlitePool, select: &'static str, now: NumericDate, most: usize) -> Result<Vec<SqliteRow>, StoreError> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    sqlx::query(select).bind(now.seconds()).bind(most).fetch_all(readers).await.map_err(of_sqlx)
-}
-
-/// Groups that are forgotten at once, some milliseconds' work: one of 500 items is some 60 KB.
+/// Rows of each table that are forgotten at once, some milliseconds' work: what 500 items have is some 60 KB.
 const FORGET_AT_ONCE: u32 = 32;
 
-/// Forgets some groups that are due; says whether there may be more. The oldest stand in front, and what is not due ends the search.
+/// Forgets some of what is due; says whether there may be more. The oldest stand in front, and what is not due ends the search.
 pub(super) async fn forget_some(connection: &mut SqliteConnection, now: NumericDate) -> Result<bool, StoreError> {
     let groups = "DELETE FROM kept_group WHERE id IN (SELECT id FROM kept_group ORDER BY id LIMIT ?) AND due <= ?";
     let items = "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY id LIMIT ?) AND due <= ?";
@@ -109,11 +103,12 @@ fn unpack_item(bytes: &[u8]) -> Option<(KeptItem, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row as _;
-    use sqlx::sqlite::SqlitePoolOptions;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+    use sqlx::{Connection, Row as _};
 
     use super::*;
-    use crate::ledger::store::sqlite::CHAIN_STEPS;
+    use crate::ledger::store::Store;
+    use crate::ledger::store::sqlite::{CHAIN_STEPS, SqliteStore, migrate};
 
     fn group(number: u8, due: i64) -> KeptGroup {
         KeptGroup { count: 2, sealed: vec![number; usize::from(number)], due: NumericDate::from_seconds(due) }
@@ -161,23 +156,47 @@ mod tests {
         assert_eq!(load(3).await.groups, all[2..], "groups that were written together are read together");
     }
 
-    #[tokio::test]
-    async fn items_that_the_first_version_wrote_are_read() {
-        let pool = pool().await;
+    const OLD: &str = "INSERT INTO kept (due, items) VALUES (200, ?)";
+
+    /// Items as the first version wrote them.
+    fn old(numbers: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for number in [0u8, 1, 200] {
-            bytes.extend_from_slice(&[number; 16]);
-            bytes.extend_from_slice(&i64::from(number).to_be_bytes());
-            bytes.extend_from_slice(&u16::from(number).to_be_bytes());
-            bytes.extend_from_slice(&vec![number; usize::from(number)]);
+        for number in numbers {
+            bytes.extend_from_slice(&[*number; 16]);
+            bytes.extend_from_slice(&i64::from(*number).to_be_bytes());
+            bytes.extend_from_slice(&u16::from(*number).to_be_bytes());
+            bytes.extend_from_slice(&vec![*number; usize::from(*number)]);
         }
-        sqlx::query("INSERT INTO kept (due, items) VALUES (200, ?)").bind(bytes).execute(&pool).await.unwrap();
-        let item = |number: u8| KeptItem {
+        bytes
+    }
+
+    fn item(number: u8) -> KeptItem {
+        KeptItem {
             key: ItemKey::from_bytes([number; 16]),
             claim: 0,
             sealed: vec![number; usize::from(number)],
             due: NumericDate::from_seconds(number.into()),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_of_before_is_brought_up_to_date_and_what_it_keeps_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        migrate(&mut connection, &CHAIN_STEPS[..2]).await.unwrap();
+        sqlx::query(OLD).bind(old(&[200])).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let store = SqliteStore::open(&path).await.unwrap();
+        let kept = store.kept(NumericDate::from_seconds(0), 9).await.unwrap();
+        assert_eq!(kept, ToKeep { items: vec![item(200)], groups: Vec::new() });
+    }
+
+    #[tokio::test]
+    async fn items_that_the_first_version_wrote_are_read() {
+        let pool = pool().await;
+        sqlx::query(OLD).bind(old(&[0, 1, 200])).execute(&pool).await.unwrap();
         insert(&pool, &[group(1, 300)]).await;
         let load = async |most| load(&pool, NumericDate::from_seconds(0), most).await.unwrap();
         assert_eq!(load(9).await, ToKeep { items: vec![item(1), item(200)], groups: vec![group(1, 300)] });
