@@ -134,7 +134,7 @@ impl LedgerKeys {
     }
 
     /// Encrypts what is kept of items that were signed together, for whoever has the keys: once for all of them, and in three fifths
-    /// of the room that they would take one by one. [`MOST_GROUPED`] at most.
+    /// of the room that they would take one by one. They are 4,096 at most.
     #[must_use]
     pub fn seal_group<'k>(&self, items: impl ExactSizeIterator<Item = (ItemKey, &'k Kept)>, due: NumericDate) -> KeptGroup {
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
