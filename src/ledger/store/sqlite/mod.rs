@@ -15,7 +15,7 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
@@ -41,6 +41,9 @@ const READERS: u32 = 4;
 
 /// What each of them holds of the file, in KiB, with SQLite's minus. Most is asked once, and the system keeps the file's pages too.
 const READER_CACHE: &str = "-256";
+
+/// Between two steps of forgetting what was kept, so many times what the first took: commits and questions have the disk meanwhile.
+const FORGETTING_GIVES_WAY: u32 = 3;
 
 /// Of the write-ahead log, how much is kept on disk between checkpoints, in bytes.
 const LOG_LIMIT: u32 = 64 * 1024 * 1024;
@@ -190,9 +193,13 @@ impl Store for SqliteStore {
 
     fn forget_kept(&self, now: NumericDate) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            // Commits go in between.
-            while self.writing(async |connection| kept::forget_some(connection, now).await).await? {}
-            Ok(())
+            loop {
+                let began = Instant::now();
+                if !self.writing(async |connection| kept::forget_some(connection, now).await).await? {
+                    return Ok(());
+                }
+                tokio::time::sleep(began.elapsed() * FORGETTING_GIVES_WAY).await;
+            }
         })
     }
 
