@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::UNIX_EPOCH;
 
 use super::binary::{run, sceau};
 use super::processes::wait_until;
@@ -17,7 +18,11 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn start(endpoint: &str, dir: &Path, count: u32) -> Self {
         let (input, out) = (dir.join("in.ndjson"), dir.join("out.ndjson"));
-        assert_eq!(run(sceau().args(["sample", "--count", &count.to_string(), "--out"]).arg(&input)).code, Some(0));
+        // Ids that no other run has had: a ledger may outlive the service that signed on it.
+        let began = UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let mut sample = sceau();
+        sample.args(["sample", "--count", &count.to_string(), "--id-prefix", &format!("{began}-"), "--out"]).arg(&input);
+        assert_eq!(run(&mut sample).code, Some(0));
         let mut command = sceau();
         command.args(["sign", "--batch", "100", "--endpoint", endpoint, "--in"]).arg(&input).arg("--out").arg(&out);
         let child = command.stderr(Stdio::null()).spawn().unwrap();
