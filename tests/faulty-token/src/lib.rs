@@ -13,7 +13,8 @@
 //!
 //! # The way of a call
 //! `forward` (C interface, written by the table in `table`) or `special` (those with more to them) → `wrapper` (what a
-//! call goes through) → `armed` (which rules apply) → the real module. `watch` is the one thread: script, absence, stats.
+//! call goes through) → `armed` (which rules apply) → the real module, or the `processor` by way of `own` where the token has
+//! one of its own. `watch` is the one thread: script, absence, stats.
 //!
 //! Deliberately absent: the v3 interfaces, so that callers use the 2.40 list; Windows.
 
@@ -23,6 +24,8 @@ mod codes;
 mod forward;
 mod function;
 mod output;
+mod own;
+mod processor;
 mod script;
 mod sessions;
 mod settings;

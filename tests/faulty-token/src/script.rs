@@ -84,6 +84,8 @@ pub(crate) struct Token {
     pub(crate) max_sessions: Option<usize>,
     /// Capacity: so many signatures begin within a second, evenly spaced.
     pub(crate) signatures_per_second: Option<f64>,
+    /// P-256 signatures are made by the module's own processor.
+    pub(crate) own_signatures: bool,
 }
 
 impl Script {
@@ -101,14 +103,21 @@ impl Script {
 
     /// Whether it changes nothing.
     pub(crate) fn is_quiet(&self) -> bool {
-        let Token { absent, absent_result: _, max_sessions, signatures_per_second } = &self.token;
-        self.rules.is_empty() && absent.is_none() && max_sessions.is_none() && signatures_per_second.is_none()
+        let Token { absent, absent_result: _, max_sessions, signatures_per_second, own_signatures } = &self.token;
+        let is_limited = absent.is_some() || max_sessions.is_some() || signatures_per_second.is_some();
+        self.rules.is_empty() && !is_limited && !own_signatures
     }
 }
 
 impl Default for Token {
     fn default() -> Self {
-        Self { absent: None, absent_result: CKR_TOKEN_NOT_PRESENT, max_sessions: None, signatures_per_second: None }
+        Self {
+            absent: None,
+            absent_result: CKR_TOKEN_NOT_PRESENT,
+            max_sessions: None,
+            signatures_per_second: None,
+            own_signatures: false,
+        }
     }
 }
 
@@ -202,6 +211,8 @@ struct TokenKeys {
     absent_result: Option<Code>,
     max_sessions: Option<usize>,
     signatures_per_second: Option<f64>,
+    #[serde(default)]
+    own_signatures: bool,
 }
 
 impl TryFrom<TokenKeys> for Token {
@@ -216,6 +227,7 @@ impl TryFrom<TokenKeys> for Token {
             absent_result: keys.absent_result.map_or(CKR_TOKEN_NOT_PRESENT, |code| code.0),
             max_sessions: keys.max_sessions,
             signatures_per_second: keys.signatures_per_second,
+            own_signatures: keys.own_signatures,
         })
     }
 }
@@ -253,6 +265,7 @@ mod tests {
             absent_result = "CKR_DEVICE_REMOVED"
             max_sessions = 8
             signatures_per_second = 3000
+            own_signatures = true
             "#,
         )
         .unwrap();
@@ -266,6 +279,7 @@ mod tests {
         assert_eq!(script.token.absent_result, 0x32);
         assert_eq!(script.token.max_sessions, Some(8));
         assert_eq!(script.token.signatures_per_second, Some(3000.0));
+        assert!(script.token.own_signatures);
         assert_eq!(script.log, Some("faults.log".into()));
         assert!(!script.is_quiet());
     }

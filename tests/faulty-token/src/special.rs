@@ -11,6 +11,7 @@ use cryptoki_sys::{
 
 use crate::forward;
 use crate::function::Function;
+use crate::own;
 use crate::watch;
 use crate::wrapper::{Call, Target, Wrapper};
 
@@ -26,6 +27,9 @@ static LIST: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     C_CloseSession: Some(C_CloseSession),
     C_CloseAllSessions: Some(C_CloseAllSessions),
     C_Login: Some(C_Login),
+    C_GenerateKeyPair: Some(own::C_GenerateKeyPair),
+    C_SignInit: Some(own::C_SignInit),
+    C_Sign: Some(own::C_Sign),
     ..forward::LIST
 };
 
@@ -62,6 +66,7 @@ unsafe extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
     if let Some(wrapper) = Wrapper::get() {
         if code == CKR_OK {
             wrapper.sessions.finalized();
+            wrapper.processor.finalized();
         }
         wrapper.write_stats();
     }
@@ -134,6 +139,7 @@ unsafe extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
     wrapper.call(call, |real| {
         let Some(close) = real.C_CloseSession else { return CKR_FUNCTION_NOT_SUPPORTED };
         let known = wrapper.sessions.forget(session);
+        wrapper.processor.forget(session);
         // SAFETY: the real module's function, with the arguments that the caller vouches for.
         let code = unsafe { close(session) };
         if let (false, Some(known)) = (code == CKR_OK, known) {

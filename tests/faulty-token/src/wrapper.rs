@@ -15,6 +15,7 @@ use crate::clock::{now_ns, wait_until};
 use crate::codes;
 use crate::function::Function;
 use crate::output::Output;
+use crate::processor::Processor;
 use crate::script::{Effect, Script};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
@@ -29,6 +30,7 @@ pub(crate) struct Wrapper {
     pub(crate) sessions: Sessions,
     pub(crate) script_file: Mutex<ScriptFile>,
     pub(crate) shelf: Shelf,
+    pub(crate) processor: Processor,
     real: CK_FUNCTION_LIST,
     tally: Tally,
     armed: ArcSwap<Armed>,
@@ -80,6 +82,7 @@ impl Wrapper {
             sessions: Sessions::new(),
             script_file: Mutex::new(ScriptFile::default()),
             shelf,
+            processor: Processor::new(),
             real,
             tally: Tally::new(),
             armed: ArcSwap::from_pointee(quiet),
@@ -278,6 +281,11 @@ impl Wrapper {
 
     pub(crate) fn is_absent(&self) -> bool {
         self.absent.load(SeqCst)
+    }
+
+    /// Whether it has a processor of its own.
+    pub(crate) fn computes(&self) -> bool {
+        self.armed.load().script.token.own_signatures
     }
 
     pub(crate) fn max_sessions(&self) -> Option<usize> {

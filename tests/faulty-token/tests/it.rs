@@ -15,7 +15,7 @@ use std::{env, thread};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Limit, Slot};
 use cryptoki::types::AuthPin;
@@ -354,6 +354,33 @@ fn how_exact_times_are() {
 }
 
 // Wrong answers.
+
+#[test]
+fn a_processor_of_its_own_signs_with_the_key_that_the_token_shows() {
+    const NAME: &str = "a_processor_of_its_own_signs_with_the_key_that_the_token_shows";
+    under("[token]\nown_signatures = true", NAME, |rehearsal| {
+        let anchor = &rehearsal.anchor;
+        anchor.login(UserType::User, Some(&AuthPin::from(PIN))).unwrap();
+        let pair = |id: &[u8]| {
+            let public = [Attribute::EcParams(P256.to_vec()), Attribute::Verify(true), Attribute::Id(id.to_vec())];
+            let private = [Attribute::Sign(true), Attribute::Id(id.to_vec())];
+            anchor.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).unwrap()
+        };
+        let (own, other) = (pair(&[9; 16]), pair(b"short"));
+        for (public, private) in [own, other] {
+            for digest in 0..5 {
+                let signature = anchor.sign(&Mechanism::Ecdsa, private, &[digest; 32]).unwrap();
+                // SoftHSM's own reading of it.
+                anchor.verify(&Mechanism::Ecdsa, public, &[digest; 32], &signature).unwrap();
+                assert!(anchor.verify(&Mechanism::Ecdsa, public, &[digest + 1; 32], &signature).is_err());
+            }
+        }
+        let point = |id: &[u8]| anchor.get_attributes(pair(id).0, &[AttributeType::EcPoint]).unwrap();
+        assert_eq!(point(&[9; 16]), point(&[9; 16]), "a key is its CKA_ID");
+        assert_ne!(point(b"short"), point(b"short"));
+        assert_eq!(code(anchor.sign(&Mechanism::Ecdsa, own.1, &[7; 31])), Some(RvError::DataLenRange));
+    });
+}
 
 #[test]
 fn a_flipped_bit_makes_a_signature_wrong() {
