@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::cpu::Stretch;
 use super::keys::{Keys, OpenKey};
 use super::limit::RateLimit;
 use super::login::Login;
@@ -123,12 +124,36 @@ pub(super) struct SessionThread {
     /// The key that failed, until the session has proven itself.
     failed: Option<TokenKey>,
     backoff: Backoff,
+    place: Place,
+}
+
+/// Where signatures are computed, as the last piece that was looked at has shown.
+struct Place {
+    is_here: bool,
+    seen: Instant,
+}
+
+/// So often it is looked at: the system's account of a thread is a file, and costs some microseconds.
+const LOOK_EACH: Duration = Duration::from_millis(200);
+
+impl Place {
+    fn unknown() -> Self {
+        Self { is_here: true, seen: Instant::now() }
+    }
+
+    fn look(&self) -> Option<Stretch> {
+        (self.seen.elapsed() >= LOOK_EACH).then(Stretch::begin)
+    }
+
+    fn see(&mut self, stretch: Stretch) {
+        *self = Self { is_here: stretch.end().is_computing(), seen: Instant::now() };
+    }
 }
 
 impl SessionThread {
     pub(super) fn new(sessions: Arc<Sessions>, number: u16, interactive_only: bool, session: SigningSession) -> Self {
         let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        Self { sessions, number, interactive_only, session: Some(session), failed: None, backoff }
+        Self { sessions, number, interactive_only, session: Some(session), failed: None, backoff, place: Place::unknown() }
     }
 
     /// Signs until the queue is closed.
@@ -166,7 +191,7 @@ impl SessionThread {
         if let Err(error) = permit(&self.sessions.keys, order, piece.digests()) {
             return piece.fail(&error);
         }
-        let started = Instant::now();
+        let (started, look) = (Instant::now(), self.place.look());
         let mut results = Vec::with_capacity(piece.digests().len());
         let mut failure = None;
         for digest in piece.digests() {
@@ -176,12 +201,15 @@ impl SessionThread {
             let result = self.sign(order.key, digest);
             failure = result.as_ref().err().filter(|error| spoils_the_session(error)).cloned();
             results.push(result.map(|signature| Signed { signature, session: self.id() }));
-            if order.lane == Lane::Bulk {
+            if order.lane == Lane::Bulk && self.place.is_here {
                 give_way();
             }
             if failure.is_some() {
                 break;
             }
+        }
+        if let Some(stretch) = look {
+            self.place.see(stretch);
         }
         if let Some(rest) = piece.complete(results, started.elapsed()) {
             self.sessions.queue.put_back(rest);
@@ -293,6 +321,9 @@ impl SessionThread {
 
 /// Where the token computes on this machine, a session that signs bulk keeps a core to the end of its time slice, as long as many
 /// signatures, while somebody's certificate waits for that core at each of its steps. It costs a system call a signature.
+///
+/// A session whose token computes elsewhere gives its core away in each signature, and one that gives way on top of that is woken
+/// behind all others: on a device of a millisecond a signature and a machine that is half busy, a tenth of the rate.
 fn give_way() {
     std::thread::yield_now();
 }
