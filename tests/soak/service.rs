@@ -40,7 +40,11 @@ impl Drop for Service {
 
 /// What `sceau dev` makes: a SoftHSM token with its keys, and DSCs.
 pub(crate) fn make_token(dir: &Path) {
-    let ran = run(sceau().args(["dev", "--init-only", "--dir"]).arg(dir));
+    make(sceau().args(["dev", "--init-only", "--dir"]).arg(dir));
+}
+
+fn make(command: &mut Command) {
+    let ran = run(command);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
@@ -85,21 +89,31 @@ impl std::fmt::Display for Shape {
     }
 }
 
-/// Network HSMs of one kind, each the faulty token before a SoftHSM of its own: each computes for itself and has a DSC of its own.
+/// Network HSMs of one kind, each the faulty token before a SoftHSM of its own, with a DSC of its own.
 ///
-/// The name of a token is its folder's.
+/// The name of a token is its folder's. An HSM in the network computes elsewhere, so the faulty token signs by its own processor,
+/// which takes next to nothing of this machine's cores.
 pub(crate) struct NetworkHsms {
     home: TempDir,
     pub(crate) shape: Shape,
+    /// SoftHSM's module.
+    real: PathBuf,
 }
 
 impl NetworkHsms {
     pub(crate) fn make(shape: Shape, names: &[&str]) -> Self {
-        let hsms = Self { home: tempfile::tempdir().unwrap(), shape };
-        let capacity = shape.per_second.map(|rate| format!("[token]\nsignatures_per_second = {rate:?}\n")).unwrap_or_default();
-        let script = format!("[[fault]]\nfunction = \"C_Sign\"\ndelay_ms = {:?}\n{capacity}", shape.signature_ms);
-        fs::write(hsms.script(), script).unwrap();
-        names.iter().for_each(|name| make_token(&hsms.folder(name)));
+        let home = tempfile::tempdir().unwrap();
+        let softhsm = home.path().join("softhsm");
+        make_token(&softhsm);
+        let hsms = Self { home, shape, real: real_module(&softhsm) };
+        let capacity = shape.per_second.map(|rate| format!("signatures_per_second = {rate:?}\n")).unwrap_or_default();
+        let delay = format!("[[fault]]\nfunction = \"C_Sign\"\ndelay_ms = {:?}\n", shape.signature_ms);
+        fs::write(hsms.script(), format!("{delay}[token]\nown_signatures = true\n{capacity}")).unwrap();
+        for name in names {
+            let mut command = sceau();
+            command.args(["dev", "--init-only", "--module"]).arg(faulty_module()).arg("--dir").arg(hsms.folder(name));
+            make(command.envs(hsms.environment(name)));
+        }
         hsms
     }
 
@@ -115,7 +129,7 @@ impl NetworkHsms {
     pub(crate) fn environment(&self, name: &str) -> [(&'static str, PathBuf); 3] {
         [
             ("SOFTHSM2_CONF", self.folder(name).join("softhsm2.conf")),
-            ("SCEAU_FAULTY_MODULE", real_module(&self.folder(name))),
+            ("SCEAU_FAULTY_MODULE", self.real.clone()),
             ("SCEAU_FAULTY_SCRIPT", self.script()),
         ]
     }
@@ -126,7 +140,6 @@ impl NetworkHsms {
         let folder = self.folder(names[0]);
         let config = folder.join("network.toml");
         fs::copy(folder.join("sceau.toml"), &config).unwrap();
-        edit(&config, &format!("{:?}", real_module(&folder)), &format!("{:?}", faulty_module()));
         edit(&config, "label = ", &format!("workers = 1\nsessions = {}\nlabel = ", self.shape.sessions));
         let softhsm = format!("{{ SOFTHSM2_CONF = {:?} }}", folder.join("softhsm2.conf"));
         edit(&config, &softhsm, &self.environment_text(names[0]));
