@@ -5,15 +5,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::load::Load;
+use crate::load::{BATCH, IN_FLIGHT, Load};
 use crate::proc;
 use crate::service::{Service, softhsm};
 use crate::shared::processes::{children_of, ready_workers, wait_until};
-
-/// Items of a batch.
-pub(crate) const BATCH: usize = 500;
-/// Batches at the service at the same time.
-const IN_FLIGHT: usize = 8;
 
 /// A service with two workers of one session each, and a client on the same cores.
 pub(crate) struct Line {

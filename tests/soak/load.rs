@@ -17,11 +17,11 @@ use crate::shared::binary::{run, sceau};
 
 /// Different payloads that take turns.
 const PAYLOADS: usize = 5_000;
-/// Items of a batch: the calls cost little, and the answers come often enough to see a rate by.
-pub(crate) const BATCH: usize = 200;
+/// Items of a batch: as many as `sceau sign` sends at once.
+pub(crate) const BATCH: usize = 500;
 /// Batches at the service at the same time: half a second's work of a token that signs 6,400 a second, and a quarter of what
 /// the bulk lane takes.
-const BATCHES_IN_FLIGHT: usize = 20;
+pub(crate) const IN_FLIGHT: usize = 8;
 /// Until queues are filled.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -50,7 +50,7 @@ pub(crate) struct Answers {
 
 impl Load {
     pub(crate) fn new(endpoint: &str) -> Self {
-        Self::of_batches(endpoint, BATCH, BATCHES_IN_FLIGHT)
+        Self::of_batches(endpoint, BATCH, IN_FLIGHT)
     }
 
     /// One with bulk batches of another size, so many at a time.

@@ -8,7 +8,7 @@ use crate::load::{BATCH, Load};
 use crate::proc::{Memory, memory};
 use crate::service::{Service, softhsm};
 use crate::shared::processes::{children_of, ready_workers, wait_until};
-use crate::{alone, line, or_in_trial};
+use crate::{alone, or_in_trial};
 
 /// What is signed between two looks. The first lot is warm-up: pools, arenas and queues reach their size.
 const LOT: u64 = 100_000;
@@ -63,7 +63,7 @@ fn five_million_streamed_certificates_leave_nothing_in_memory() {
     let most = std::thread::scope(|scope| {
         let most = scope.spawn(|| most_until(&ended, &processes));
         for lots in STREAMED.map(|lots| or_in_trial(lots, lots.min(3))) {
-            line.load.stream(&line.service.endpoint, (lots * LOT - done) / line::BATCH as u64);
+            line.load.stream(&line.service.endpoint, (lots * LOT - done) / BATCH as u64);
             done = lots * LOT;
             std::thread::sleep(AT_REST);
             looks.push(together(&look(&format!("{done}"), &processes)));
