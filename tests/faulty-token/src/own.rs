@@ -6,9 +6,10 @@ use std::slice;
 
 use cryptoki_sys::{
     CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RV,
-    CK_SESSION_HANDLE, CK_ULONG, CKA_CLASS, CKA_EC_PARAMS, CKA_EC_POINT, CKA_ID, CKA_KEY_TYPE, CKK_EC, CKM_EC_KEY_PAIR_GEN,
-    CKM_ECDSA, CKO_PUBLIC_KEY, CKR_ARGUMENTS_BAD, CKR_BUFFER_TOO_SMALL, CKR_DATA_LEN_RANGE, CKR_FUNCTION_NOT_SUPPORTED,
-    CKR_GENERAL_ERROR, CKR_OK, CKR_OPERATION_ACTIVE, CKR_OPERATION_NOT_INITIALIZED,
+    CK_SESSION_HANDLE, CK_ULONG, CKA_CLASS, CKA_EC_PARAMS, CKA_EC_POINT, CKA_ID, CKA_KEY_TYPE, CKA_SUBJECT, CKK_EC,
+    CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, CKO_PUBLIC_KEY, CKR_ARGUMENTS_BAD, CKR_ATTRIBUTE_TYPE_INVALID, CKR_BUFFER_TOO_SMALL,
+    CKR_DATA_LEN_RANGE, CKR_FUNCTION_NOT_SUPPORTED, CKR_GENERAL_ERROR, CKR_OK, CKR_OPERATION_ACTIVE,
+    CKR_OPERATION_NOT_INITIALIZED,
 };
 
 use crate::forward;
@@ -20,9 +21,13 @@ use crate::wrapper::{Call, Target, Wrapper};
 /// The object identifier of P-256, in DER. Source: RFC 5480 section 2.1.1.1.
 const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
+/// What the private half of a pair has as its `CKA_SUBJECT` where the processor signs for it.
+const MARK: &[u8] = b"sceau-faulty-token";
+
 /// Has the real module make a pair, and gives it the public key of the processor's key of that `CKA_ID`.
 ///
-/// The private half of the real module stays: it has the attributes that a key of an issuer has, and nobody signs with it.
+/// The private half of the real module stays, with a mark: it has the attributes that a key of an issuer has, and nobody signs
+/// with it.
 pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
     session: CK_SESSION_HANDLE,
     mechanism: *mut CK_MECHANISM,
@@ -34,55 +39,78 @@ pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
     private_key: *mut CK_OBJECT_HANDLE,
 ) -> CK_RV {
     let Some(wrapper) = Wrapper::get() else { return CKR_GENERAL_ERROR };
+    // SAFETY: the caller's own pointers, as PKCS#11 has them.
+    let own = unsafe { own_pair(mechanism, (public, public_len), (private, private_len)) };
+    let Some(own) = own.filter(|_| wrapper.computes() && !public_key.is_null() && !private_key.is_null()) else {
+        // SAFETY: the caller's arguments as they are.
+        return unsafe {
+            forward::C_GenerateKeyPair(session, mechanism, public, public_len, private, private_len, public_key, private_key)
+        };
+    };
     let call =
         Call { function: Function::C_GenerateKeyPair, target: Target::Session(session), length_query: false, output: None };
     wrapper.call(call, |real| {
-        let Some(generate) = real.C_GenerateKeyPair else { return CKR_FUNCTION_NOT_SUPPORTED };
-        // SAFETY: the real module's function, with the arguments that the caller vouches for.
-        let code = unsafe { generate(session, mechanism, public, public_len, private, private_len, public_key, private_key) };
-        // SAFETY: the caller's own pointer, as PKCS#11 has it.
-        if code != CKR_OK || !wrapper.computes() || unsafe { kind(mechanism) } != Some(CKM_EC_KEY_PAIR_GEN) {
+        let (Some(generate), Some(create), Some(destroy)) = (real.C_GenerateKeyPair, real.C_CreateObject, real.C_DestroyObject)
+        else {
+            return CKR_FUNCTION_NOT_SUPPORTED;
+        };
+        let mut mark = MARK.to_vec();
+        let mut marked = own.private.to_vec();
+        marked.push(attribute(CKA_SUBJECT, mark.as_mut_ptr().cast(), mark.len()));
+        let (mut made, mut kept) = (0, 0);
+        let (marked, marked_len) = (marked.as_mut_ptr(), marked.len() as CK_ULONG);
+        // SAFETY: the real module's function, with the arguments that the caller vouches for, and our own, which outlive the call.
+        let code = unsafe { generate(session, mechanism, public, public_len, marked, marked_len, &mut made, &mut kept) };
+        if code != CKR_OK {
             return code;
         }
-        // SAFETY: CKR_OK says that the template was one, which the caller lends for the call.
-        let template = unsafe { slice::from_raw_parts(public, public_len as usize) };
-        // SAFETY: as above, of the values in it.
-        let (curve, id) = unsafe { (value(template, CKA_EC_PARAMS), value(template, CKA_ID)) };
-        match id.and_then(|id| id.try_into().ok()) {
-            // SAFETY: CKR_OK says that the caller's pointer is one to a handle, which the real module has written.
-            Some(id) if curve == Some(&P256) => unsafe { replace(real, session, template, Key::of_id(id), &mut *public_key) },
-            _ => code,
+        let (mut class, mut key_type, mut point) = (CKO_PUBLIC_KEY, CKK_EC, own.key.ec_point());
+        let ours = [
+            attribute(CKA_CLASS, (&raw mut class).cast(), size_of_val(&class)),
+            attribute(CKA_KEY_TYPE, (&raw mut key_type).cast(), size_of_val(&key_type)),
+            attribute(CKA_EC_POINT, point.as_mut_ptr().cast(), point.len()),
+        ];
+        let others = own.public.iter().filter(|given| ours.iter().all(|ours| ours.type_ != given.type_));
+        let mut whole: Vec<CK_ATTRIBUTE> = ours.iter().chain(others).copied().collect();
+        let mut shown = 0;
+        // SAFETY: the real module's function, with attributes of our own and the caller's, all of which outlive the call.
+        let code = unsafe { create(session, whole.as_mut_ptr(), whole.len() as CK_ULONG, &mut shown) };
+        let over = if code == CKR_OK { &[made][..] } else { &[made, kept] };
+        for object in over {
+            // SAFETY: the real module's function, with a handle that it has just given.
+            unsafe { destroy(session, *object) };
         }
+        if code == CKR_OK {
+            // SAFETY: not null, so they are the caller's places for handles.
+            unsafe { (*public_key, *private_key) = (shown, kept) };
+        }
+        code
     })
 }
 
-/// Puts another public key in the place of a generated one.
+/// A pair that the processor is to sign for, as it is asked for.
+struct OwnPair<'a> {
+    key: Key,
+    public: &'a [CK_ATTRIBUTE],
+    private: &'a [CK_ATTRIBUTE],
+}
+
+/// Whether a pair is to be one: on P-256, with a `CKA_ID` that is a key, and room for the mark.
 ///
 /// # Safety
-/// The handle is one of the session's token, and the template that by which its object was made.
-unsafe fn replace(
-    real: &CK_FUNCTION_LIST,
-    session: CK_SESSION_HANDLE,
-    template: &[CK_ATTRIBUTE],
-    key: Key,
-    public_key: &mut CK_OBJECT_HANDLE,
-) -> CK_RV {
-    let (Some(destroy), Some(create)) = (real.C_DestroyObject, real.C_CreateObject) else { return CKR_FUNCTION_NOT_SUPPORTED };
-    let (mut class, mut key_type, mut point) = (CKO_PUBLIC_KEY, CKK_EC, key.ec_point());
-    let own = [
-        attribute(CKA_CLASS, (&raw mut class).cast(), size_of_val(&class)),
-        attribute(CKA_KEY_TYPE, (&raw mut key_type).cast(), size_of_val(&key_type)),
-        attribute(CKA_EC_POINT, point.as_mut_ptr().cast(), point.len()),
-    ];
-    let others = template.iter().filter(|given| own.iter().all(|own| own.type_ != given.type_));
-    let mut whole: Vec<CK_ATTRIBUTE> = own.iter().chain(others).copied().collect();
-    // SAFETY: the real module's function, with a handle that it has just given.
-    let code = unsafe { destroy(session, *public_key) };
-    if code != CKR_OK {
-        return code;
-    }
-    // SAFETY: the real module's function, with attributes of our own and the caller's, all of which outlive the call.
-    unsafe { create(session, whole.as_mut_ptr(), whole.len() as CK_ULONG, public_key) }
+/// The pointers are null, or as PKCS#11 has them.
+unsafe fn own_pair<'a>(
+    mechanism: *const CK_MECHANISM,
+    public: (*const CK_ATTRIBUTE, CK_ULONG),
+    private: (*const CK_ATTRIBUTE, CK_ULONG),
+) -> Option<OwnPair<'a>> {
+    // SAFETY: the caller's promise is the same, here and below.
+    let (public, private) = unsafe { (template(public)?, template(private)?) };
+    // SAFETY: as above.
+    let (kind, curve, id) = unsafe { (kind(mechanism)?, value(public, CKA_EC_PARAMS)?, value(public, CKA_ID)?) };
+    let is_free = private.iter().all(|given| given.type_ != CKA_SUBJECT);
+    let key = Key::of_id(id.try_into().ok()?);
+    (kind == CKM_EC_KEY_PAIR_GEN && curve == P256 && is_free).then_some(OwnPair { key, public, private })
 }
 
 /// Begins a signature of the processor's, where the key is one of its own.
@@ -92,23 +120,27 @@ pub(crate) unsafe extern "C" fn C_SignInit(
     object: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     let Some(wrapper) = Wrapper::get() else { return CKR_GENERAL_ERROR };
+    let processor = &wrapper.processor;
     // SAFETY: the caller's own pointer, as PKCS#11 has it.
-    if !wrapper.computes() || unsafe { kind(mechanism) } != Some(CKM_ECDSA) {
+    let is_ours = wrapper.computes() && unsafe { kind(mechanism) } == Some(CKM_ECDSA);
+    if !is_ours && !processor.has_begun(session) {
         // SAFETY: the caller's arguments as they are.
         return unsafe { forward::C_SignInit(session, mechanism, object) };
     }
     let call = Call { function: Function::C_SignInit, target: Target::Session(session), length_query: false, output: None };
     wrapper.call(call, |real| {
-        let processor = &wrapper.processor;
         if processor.has_begun(session) {
             return CKR_OPERATION_ACTIVE;
         }
-        if let Some(key) = processor.key(object, || read_id(real, session, object)) {
-            processor.begin(session, key);
-            return CKR_OK;
+        match processor.key(session, object, || read_key(real, session, object)) {
+            Ok(Some(key)) => {
+                processor.begin(session, key);
+                CKR_OK
+            }
+            // SAFETY: the real module's function, with the arguments that the caller vouches for.
+            Ok(None) => real.C_SignInit.map_or(CKR_FUNCTION_NOT_SUPPORTED, |init| unsafe { init(session, mechanism, object) }),
+            Err(code) => code,
         }
-        // SAFETY: the real module's function, with the arguments that the caller vouches for.
-        real.C_SignInit.map_or(CKR_FUNCTION_NOT_SUPPORTED, |init| unsafe { init(session, mechanism, object) })
     })
 }
 
@@ -120,8 +152,9 @@ pub(crate) unsafe extern "C" fn C_Sign(
     out: *mut CK_BYTE,
     out_len: *mut CK_ULONG,
 ) -> CK_RV {
+    const LEN: usize = 2 * WORD_LEN;
     let Some(wrapper) = Wrapper::get() else { return CKR_GENERAL_ERROR };
-    if !wrapper.computes() || !wrapper.processor.has_begun(session) {
+    if !wrapper.processor.has_begun(session) {
         // SAFETY: the caller's arguments as they are.
         return unsafe { forward::C_Sign(session, data, data_len, out, out_len) };
     }
@@ -133,10 +166,12 @@ pub(crate) unsafe extern "C" fn C_Sign(
         output: Some(unsafe { Output::new(out, out_len) }),
     };
     wrapper.call(call, |_| {
-        if data.is_null() || out_len.is_null() {
-            return CKR_ARGUMENTS_BAD;
+        let is_digest = !data.is_null() && data_len == WORD_LEN as CK_ULONG;
+        if !is_digest || out_len.is_null() {
+            // As the standard has it, any failure but that of a buffer that is too small ends the operation.
+            wrapper.processor.give_up(session);
+            return if data.is_null() || out_len.is_null() { CKR_ARGUMENTS_BAD } else { CKR_DATA_LEN_RANGE };
         }
-        const LEN: usize = 2 * WORD_LEN;
         // SAFETY: not null, so it is the caller's length, his buffer's to begin with.
         let room = unsafe { std::mem::replace(&mut *out_len, LEN as CK_ULONG) };
         if out.is_null() {
@@ -144,9 +179,6 @@ pub(crate) unsafe extern "C" fn C_Sign(
         }
         if room < LEN as CK_ULONG {
             return CKR_BUFFER_TOO_SMALL;
-        }
-        if data_len != WORD_LEN as CK_ULONG {
-            return CKR_DATA_LEN_RANGE;
         }
         // SAFETY: not null, and of the length that the caller says.
         let digest = unsafe { &*data.cast::<[u8; WORD_LEN]>() };
@@ -157,14 +189,48 @@ pub(crate) unsafe extern "C" fn C_Sign(
     })
 }
 
-/// The `CKA_ID` of an object, where it is as long as a key.
-fn read_id(real: &CK_FUNCTION_LIST, session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) -> Option<[u8; ID_LEN]> {
-    let read = real.C_GetAttributeValue?;
-    let mut id = [0; ID_LEN];
-    let mut template = [attribute(CKA_ID, id.as_mut_ptr().cast(), ID_LEN)];
+/// What a login allowed is over.
+pub(crate) unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
+    // SAFETY: the caller's arguments as they are.
+    let code = unsafe { forward::C_Logout(session) };
+    if let Some(wrapper) = Wrapper::get() {
+        wrapper.processor.forget_all();
+    }
+    code
+}
+
+/// The next object may have this one's handle.
+pub(crate) unsafe extern "C" fn C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) -> CK_RV {
+    // SAFETY: the caller's arguments as they are.
+    let code = unsafe { forward::C_DestroyObject(session, object) };
+    if let Some(wrapper) = Wrapper::get() {
+        wrapper.processor.forget_keys();
+    }
+    code
+}
+
+/// The key that an object is, where it has the mark and a `CKA_ID` that is one; else nothing.
+fn read_key(real: &CK_FUNCTION_LIST, session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) -> Result<Option<Key>, CK_RV> {
+    let Some(read) = real.C_GetAttributeValue else { return Ok(None) };
+    let (mut id, mut mark) = ([0; ID_LEN], [0; MARK.len()]);
+    let mut template =
+        [attribute(CKA_ID, id.as_mut_ptr().cast(), id.len()), attribute(CKA_SUBJECT, mark.as_mut_ptr().cast(), mark.len())];
     // SAFETY: the real module's function, with a template of our own that outlives the call.
-    let code = unsafe { read(session, object, template.as_mut_ptr(), 1) };
-    (code == CKR_OK && template[0].ulValueLen == ID_LEN as CK_ULONG).then_some(id)
+    let code = unsafe { read(session, object, template.as_mut_ptr(), template.len() as CK_ULONG) };
+    let is_marked = template[0].ulValueLen == ID_LEN as CK_ULONG && mark == MARK;
+    match code {
+        CKR_OK => Ok(is_marked.then(|| Key::of_id(id))),
+        // Longer than ours, or none at all: another's.
+        CKR_BUFFER_TOO_SMALL | CKR_ATTRIBUTE_TYPE_INVALID => Ok(None),
+        code => Err(code),
+    }
+}
+
+/// # Safety
+/// The pointer is null, or to as many attributes as the number says.
+unsafe fn template<'a>((attributes, count): (*const CK_ATTRIBUTE, CK_ULONG)) -> Option<&'a [CK_ATTRIBUTE]> {
+    // SAFETY: not null, so it is as the caller promises.
+    (!attributes.is_null()).then(|| unsafe { slice::from_raw_parts(attributes, count as usize) })
 }
 
 fn attribute(type_: CK_ATTRIBUTE_TYPE, value: *mut c_void, len: usize) -> CK_ATTRIBUTE {

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE};
 use p256::elliptic_curve::BatchNormalize;
 use p256::elliptic_curve::ff::BatchInverter;
 use p256::elliptic_curve::ops::Reduce;
@@ -32,10 +32,11 @@ const NONCES: usize = 256;
 #[derive(Clone, Copy)]
 pub(crate) struct Key(Scalar);
 
-/// Keys that were asked for, operations that have begun, and nonces for the next signatures.
+/// Keys that sessions have used, operations that have begun, and nonces for the next signatures.
 #[derive(Debug)]
 pub(crate) struct Processor {
-    keys: Mutex<HashMap<CK_OBJECT_HANDLE, Option<Key>>>,
+    /// With nothing for those of the real module. By session, for it is the session that may use a key.
+    keys: Mutex<HashMap<(CK_SESSION_HANDLE, CK_OBJECT_HANDLE), Option<Key>>>,
     begun: Mutex<HashMap<CK_SESSION_HANDLE, Key>>,
     nonces: Mutex<Nonces>,
 }
@@ -83,9 +84,22 @@ impl Processor {
         Self { keys: Mutex::default(), begun: Mutex::default(), nonces }
     }
 
-    /// The key of an object, if it is one of this processor's; `id` reads the object's `CKA_ID`, once.
-    pub(crate) fn key(&self, object: CK_OBJECT_HANDLE, id: impl FnOnce() -> Option<[u8; ID_LEN]>) -> Option<Key> {
-        *lock(&self.keys).entry(object).or_insert_with(|| id().map(Key::of_id))
+    /// The key of an object, if it is one of this processor's; `read` reads what of it says so, once a session.
+    ///
+    /// # Errors
+    /// Those of `read`, which is then asked again.
+    pub(crate) fn key(
+        &self,
+        session: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+        read: impl FnOnce() -> Result<Option<Key>, CK_RV>,
+    ) -> Result<Option<Key>, CK_RV> {
+        if let Some(known) = lock(&self.keys).get(&(session, object)) {
+            return Ok(*known);
+        }
+        let key = read()?; // without a lock: it may take its time
+        lock(&self.keys).insert((session, object), key);
+        Ok(key)
     }
 
     /// A signature begins on a session.
@@ -109,15 +123,26 @@ impl Processor {
         Some(signature)
     }
 
-    /// The session is closed.
-    pub(crate) fn forget(&self, session: CK_SESSION_HANDLE) {
+    /// Ends without a signature.
+    pub(crate) fn give_up(&self, session: CK_SESSION_HANDLE) {
         lock(&self.begun).remove(&session);
     }
 
-    /// The sessions are over, and with them what had begun.
-    pub(crate) fn finalized(&self) {
-        lock(&self.begun).clear();
+    /// The session is closed.
+    pub(crate) fn forget(&self, session: CK_SESSION_HANDLE) {
+        self.give_up(session);
+        lock(&self.keys).retain(|(user, _), _| *user != session);
+    }
+
+    /// Sessions are over, a login, or an object.
+    pub(crate) fn forget_keys(&self) {
         lock(&self.keys).clear();
+    }
+
+    /// All sessions are over.
+    pub(crate) fn forget_all(&self) {
+        lock(&self.begun).clear();
+        self.forget_keys();
     }
 }
 
@@ -157,6 +182,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use cryptoki_sys::CKR_DEVICE_ERROR;
     use p256::ecdsa::signature::hazmat::PrehashVerifier;
     use p256::ecdsa::{Signature, VerifyingKey};
 
@@ -183,7 +209,9 @@ mod tests {
         processor.begin(1, key);
         assert!(processor.has_begun(1) && !processor.has_begun(2));
         assert!(processor.end(1, &[1; WORD_LEN]).is_some() && processor.end(1, &[1; WORD_LEN]).is_none());
-        for over in [|processor: &Processor| processor.forget(2), Processor::finalized] {
+        let ways: [fn(&Processor); 3] =
+            [|processor| processor.forget(2), |processor| processor.give_up(2), Processor::forget_all];
+        for over in ways {
             processor.begin(2, key);
             over(&processor);
             assert!(!processor.has_begun(2));
@@ -191,9 +219,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_read_once() {
+    fn a_key_is_read_once_a_session_and_again_after_an_error() {
         let processor = Processor::new();
-        assert!(processor.key(5, || Some([1; ID_LEN])).is_some() && processor.key(5, || unreachable!()).is_some());
-        assert!(processor.key(6, || None).is_none());
+        let key = |session, object, read: Result<Option<Key>, CK_RV>| processor.key(session, object, || read);
+        let own = Ok(Some(Key::of_id([1; ID_LEN])));
+        assert_eq!(key(1, 5, Err(CKR_DEVICE_ERROR)).unwrap_err(), CKR_DEVICE_ERROR);
+        assert!(key(1, 5, own).unwrap().is_some() && key(1, 6, Ok(None)).unwrap().is_none());
+        let is_known = |session, object| key(session, object, Err(CKR_DEVICE_ERROR)).is_ok();
+        assert!(is_known(1, 5) && is_known(1, 6) && !is_known(2, 5));
+        key(2, 5, own).unwrap();
+        processor.forget(1);
+        assert!(!is_known(1, 5) && is_known(2, 5));
+        processor.forget_keys();
+        assert!(!is_known(2, 5));
     }
 }

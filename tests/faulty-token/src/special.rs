@@ -27,6 +27,8 @@ static LIST: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     C_CloseSession: Some(C_CloseSession),
     C_CloseAllSessions: Some(C_CloseAllSessions),
     C_Login: Some(C_Login),
+    C_Logout: Some(own::C_Logout),
+    C_DestroyObject: Some(own::C_DestroyObject),
     C_GenerateKeyPair: Some(own::C_GenerateKeyPair),
     C_SignInit: Some(own::C_SignInit),
     C_Sign: Some(own::C_Sign),
@@ -66,7 +68,7 @@ unsafe extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
     if let Some(wrapper) = Wrapper::get() {
         if code == CKR_OK {
             wrapper.sessions.finalized();
-            wrapper.processor.finalized();
+            wrapper.processor.forget_all();
         }
         wrapper.write_stats();
     }
@@ -155,6 +157,7 @@ unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
     let code = unsafe { forward::C_CloseAllSessions(slot) };
     if let (CKR_OK, Some(wrapper)) = (code, Wrapper::get()) {
         wrapper.sessions.all_closed(slot);
+        wrapper.processor.forget_all();
     }
     code
 }

@@ -254,6 +254,7 @@ impl Wrapper {
     }
 
     fn real_close(&self, session: CK_SESSION_HANDLE) {
+        self.processor.forget(session);
         if let Some(close) = self.real.C_CloseSession {
             // SAFETY: the real module's own function, loaded and initialised, with a handle that it gave and that this
             // module has just forgotten, so that nobody else closes it.
@@ -297,6 +298,7 @@ impl Wrapper {
         let absent = self.armed.load().is_absent(now_ns());
         if absent && !self.absent.swap(true, SeqCst) {
             self.sessions.lose_all();
+            self.processor.forget_keys();
         }
         if !absent {
             self.absent.store(false, SeqCst);

@@ -379,6 +379,24 @@ fn a_processor_of_its_own_signs_with_the_key_that_the_token_shows() {
         assert_eq!(point(&[9; 16]), point(&[9; 16]), "a key is its CKA_ID");
         assert_ne!(point(b"short"), point(b"short"));
         assert_eq!(code(anchor.sign(&Mechanism::Ecdsa, own.1, &[7; 31])), Some(RvError::DataLenRange));
+        sign(anchor, own.1).unwrap(); // the failure has ended the operation
+        anchor.logout().unwrap();
+        assert!(sign(anchor, own.1).is_err(), "the key is the user's who has logged out");
+    });
+}
+
+#[test]
+fn a_key_from_before_the_processor_is_the_real_modules() {
+    under("", "a_key_from_before_the_processor_is_the_real_modules", |rehearsal| {
+        let anchor = &rehearsal.anchor;
+        anchor.login(UserType::User, Some(&AuthPin::from(PIN))).unwrap();
+        let id = Attribute::Id(vec![9; 16]);
+        let public = [Attribute::EcParams(P256.to_vec()), Attribute::Verify(true), id.clone()];
+        let (public, private) =
+            anchor.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &[Attribute::Sign(true), id]).unwrap();
+        rehearsal.script("[token]\nown_signatures = true");
+        let signature = sign(anchor, private).unwrap();
+        anchor.verify(&Mechanism::Ecdsa, public, &[7; 32], &signature).unwrap();
     });
 }
 
