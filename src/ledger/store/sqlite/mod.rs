@@ -45,6 +45,9 @@ const READER_CACHE: &str = "-256";
 /// Between two steps of forgetting what was kept, so many times what the first took: commits and questions have the disk meanwhile.
 const FORGETTING_GIVES_WAY: u32 = 3;
 
+/// At most: a disk that stood still once says nothing of the next step.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// Of the write-ahead log, how much is kept on disk between checkpoints, in bytes.
 const LOG_LIMIT: u32 = 64 * 1024 * 1024;
 
@@ -194,11 +197,13 @@ impl Store for SqliteStore {
     fn forget_kept(&self, now: NumericDate) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             loop {
-                let began = Instant::now();
-                if !self.writing(async |connection| kept::forget_some(connection, now).await).await? {
-                    return Ok(());
-                }
-                tokio::time::sleep(began.elapsed() * FORGETTING_GIVES_WAY).await;
+                let step = self.writing(async |connection| {
+                    let began = Instant::now();
+                    let are_more = kept::forget_some(connection, now).await?;
+                    Ok(are_more.then(|| began.elapsed()))
+                });
+                let Some(took) = step.await? else { return Ok(()) };
+                tokio::time::sleep((took * FORGETTING_GIVES_WAY).min(LONGEST_PAUSE)).await;
             }
         })
     }
