@@ -191,7 +191,9 @@ impl SessionThread {
         if let Err(error) = permit(&self.sessions.keys, order, piece.digests()) {
             return piece.fail(&error);
         }
-        let (started, look) = (Instant::now(), self.place.look());
+        // To wait for the rate is no sign of where it computes.
+        let look = if self.sessions.limit.is_none() { self.place.look() } else { None };
+        let started = Instant::now();
         let mut results = Vec::with_capacity(piece.digests().len());
         let mut failure = None;
         for digest in piece.digests() {
@@ -373,6 +375,22 @@ mod tests {
             assert!(matches!(asked_of(&keys, 0, purpose, &digest), Err(TokenError::KeyStopped { .. })), "{purpose:?}");
         }
         assert!(asked_of(&keys, 2, Purpose::Upload, &Digest::of(b"a list")).is_ok(), "others go on");
+    }
+
+    #[test]
+    fn where_signatures_are_computed_is_seen_now_and_then() {
+        assert!(Place::unknown().look().is_none(), "not yet");
+        let long_ago = || Place { is_here: true, seen: Instant::now().checked_sub(2 * LOOK_EACH).unwrap() };
+        let mut place = long_ago();
+        let look = place.look().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        place.see(look);
+        assert!(!place.is_here && place.look().is_none());
+        let (mut place, began) = (long_ago(), Instant::now());
+        let look = place.look().unwrap();
+        while began.elapsed() < Duration::from_millis(20) {}
+        place.see(look);
+        assert!(place.is_here);
     }
 
     #[test]
