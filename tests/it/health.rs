@@ -149,13 +149,14 @@ async fn a_profile_whose_token_goes_away_is_not_serving_while_the_process_lives(
     }
     let unknown = health.check(HealthCheckRequest { service: "sceau.v1.Signer/none".into() }).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
-    let request = HealthCheckRequest { service: "sceau.v1.Signer/dcc".to_owned() };
+    // What is said of all profiles together is said behind what is said of each.
+    let request = HealthCheckRequest { service: "sceau.v1.Signer".to_owned() };
     let mut watch = health.watch(request).await.unwrap().into_inner();
     let mut next = async || tokio::time::timeout(BOUND, watch.message()).await.unwrap().unwrap().unwrap().status();
     assert_eq!(next().await, ServingStatus::Serving);
     service.token.is_away.store(true, Ordering::SeqCst);
     assert_eq!(next().await, ServingStatus::NotServing);
-    assert_eq!(status(&mut health, "sceau.v1.Signer").await, ServingStatus::NotServing);
+    assert_eq!(status(&mut health, "sceau.v1.Signer/dcc").await, ServingStatus::NotServing);
     assert_eq!(status(&mut health, "").await, ServingStatus::Serving);
     service.token.is_away.store(false, Ordering::SeqCst);
     assert_eq!(next().await, ServingStatus::Serving);
@@ -193,13 +194,14 @@ async fn a_stopped_clock_fails_each_call_at_once_and_every_profiles_health() {
 async fn while_the_ledger_cannot_be_written_nothing_is_serving_and_then_it_is_again() {
     let service = Service::start(TestDsc::default()).await;
     let mut health = service.health().await;
-    let request = HealthCheckRequest { service: "sceau.v1.Signer/dcc".to_owned() };
+    // What is said of all profiles together is said behind what is said of each.
+    let request = HealthCheckRequest { service: "sceau.v1.Signer".to_owned() };
     let mut watch = health.watch(request).await.unwrap().into_inner();
     let mut next = async || tokio::time::timeout(BOUND, watch.message()).await.unwrap().unwrap().unwrap().status();
     assert_eq!(next().await, ServingStatus::Serving);
     service.ledger.is_shut.store(true, Ordering::SeqCst);
     assert_eq!(next().await, ServingStatus::NotServing);
-    assert_eq!(status(&mut health, "sceau.v1.Signer").await, ServingStatus::NotServing);
+    assert_eq!(status(&mut health, "sceau.v1.Signer/dcc").await, ServingStatus::NotServing);
     assert_eq!(status(&mut health, "").await, ServingStatus::Serving);
     service.ledger.is_shut.store(false, Ordering::SeqCst);
     assert_eq!(next().await, ServingStatus::Serving);
