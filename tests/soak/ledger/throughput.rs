@@ -9,9 +9,11 @@ use crate::service::without_custody;
 use crate::shared::binary::edit;
 use crate::{alone, median, or_in_trial};
 
-/// Each with services of its own: from one process to the next the same program is some percent faster or slower, for as long as it
-/// lives.
+/// Each with services of its own: from one process to the next the same program may be some percent faster or slower, for as long
+/// as it lives.
 const ROUNDS: usize = 7;
+/// After their start: that of ten million was killed in the last round, and brings log, kept items and index up to date.
+const SETTLED: Duration = Duration::from_secs(3);
 /// Of each service, in turn, in a round: the machine's mood changes from second to second by more than a ledger costs, and what is
 /// near in time compares.
 const TURNS: usize = 4;
@@ -48,6 +50,7 @@ fn compare(check: &str) {
             start("empty", &|_| ()),
             start("ten million", &|config| made.configure(config)),
         ];
+        std::thread::sleep(SETTLED);
         let (mut rates, mut costs) = ([0.0; 3], [0.0; 3]);
         for place in (0..3 * TURNS).map(|turn| (turn + turn / 3 + round) % 3) {
             let given = lines[place].measure(MEASURED);
