@@ -8,6 +8,7 @@ mod kept;
 pub mod postgres;
 pub mod pruning;
 pub mod sqlite;
+mod steps;
 
 use std::fmt;
 use std::future::Future;

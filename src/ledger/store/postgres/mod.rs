@@ -25,6 +25,8 @@ use crate::domain::{NumericDate, Octets};
 use crate::ledger::LedgerKeyId;
 use crate::ledger::record::Head;
 use connections::Connections;
+#[cfg(test)]
+pub(super) use tables::STEPS;
 pub use url::{InvalidPostgresUrl, PostgresUrl};
 
 /// A ledger in PostgreSQL.

@@ -1,12 +1,20 @@
 //! Whether the tables are there, and how they come there.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Connection, PgConnection, SqlSafeStr};
+use sqlx::{Connection, PgConnection};
 
 use super::{PostgresUrl, StoreError, of_sqlx};
+use crate::ledger::store::steps::{Step, migrator};
 
-/// The version of the tables that this program writes.
-const VERSION: i64 = 4;
+/// How the tables came to be.
+pub(in crate::ledger::store) const STEPS: [Step; 4] = [
+    ("chains", include_str!("1_chains.sql")),
+    ("index", include_str!("2_index.sql")),
+    ("pruning", include_str!("3_pruning.sql")),
+    ("revoked", include_str!("4_revoked.sql")),
+];
+
+/// The version of the tables that this program writes: that of the last step.
+const VERSION: i64 = STEPS.len() as i64;
 
 /// PostgreSQL's word for a table that is not there.
 const UNDEFINED_TABLE: &str = "42P01";
@@ -14,7 +22,7 @@ const UNDEFINED_TABLE: &str = "42P01";
 /// Makes the tables, or brings them up to date, as long as that may take; one process at a time.
 pub(super) async fn migrate(url: &PostgresUrl) -> Result<(), StoreError> {
     let mut connection = PgConnection::connect_with(url.options()).await.map_err(of_sqlx)?;
-    migrations().run(&mut connection).await.map_err(|error| StoreError::Database { reason: error.to_string() })
+    migrator(&STEPS).run(&mut connection).await.map_err(|error| StoreError::Database { reason: error.to_string() })
 }
 
 /// Fails where the tables are not those that this program writes.
@@ -35,24 +43,12 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), StoreErro
     Err(StoreError::Database { reason })
 }
 
-fn migrations() -> Migrator {
-    let step = |number, name: &'static str, sql: &'static str| {
-        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(vec![
-        step(1, "chains", include_str!("1_chains.sql")),
-        step(2, "index", include_str!("2_index.sql")),
-        step(3, "pruning", include_str!("3_pruning.sql")),
-        step(4, "revoked", include_str!("4_revoked.sql")),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_last_step_is_the_version() {
-        assert_eq!(migrations().iter().map(|step| step.version).max(), Some(VERSION));
+        assert_eq!(migrator(&STEPS).iter().map(|step| step.version).max(), Some(VERSION));
     }
 }

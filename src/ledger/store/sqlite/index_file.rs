@@ -11,7 +11,11 @@ use super::{
     READER_CACHE, READERS, SqliteStore, column, make_private, migrate, octets, of_sqlx, options, place, unreachable_file,
 };
 use crate::domain::Octets;
+use crate::ledger::store::steps::Step;
 use crate::ledger::store::{Store, StoreError};
+
+/// How its tables came to be.
+pub(in crate::ledger::store) const STEPS: [Step; 1] = [("index", include_str!("1_index.sql"))];
 
 /// The index of a ledger in SQLite.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ impl IndexFile {
     async fn check(&self, ledger: &SqliteStore) -> Result<(), StoreError> {
         make_private(&self.path).map_err(|error| unreachable_file(&self.path, &error))?;
         let mut connection = SqliteConnection::connect_with(&self.options).await.map_err(of_sqlx)?;
-        migrate(&mut connection, &[("index", include_str!("1_index.sql"))]).await?;
+        migrate(&mut connection, &STEPS).await?;
         is_of(&mut connection, ledger).await?;
         connection.close().await.map_err(of_sqlx)
     }

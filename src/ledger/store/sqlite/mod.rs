@@ -17,16 +17,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row as _, SqlSafeStr, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::{Append, ChainState, Lease, Row, Store, StoreError, StoreFuture, Taken, ToKeep, Wanted};
 use crate::domain::{NumericDate, Octets};
 use crate::ledger::record::Head;
+use crate::ledger::store::steps::{Step, migrator};
 use checkpoints::Checkpoints;
 use index_file::IndexFile;
+#[cfg(test)]
+pub(super) use index_file::STEPS as INDEX_STEPS;
 
 /// How long one connection waits for another's write.
 const BUSY: Duration = Duration::from_secs(5);
@@ -52,7 +54,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 const LOG_LIMIT: u32 = 64 * 1024 * 1024;
 
 /// How the tables of chains came to be.
-const CHAIN_STEPS: [(&str, &str); 3] = [
+pub(super) const CHAIN_STEPS: [Step; 3] = [
     ("chains", include_str!("1_chains.sql")),
     ("pruning", include_str!("2_pruning.sql")),
     ("kept groups", include_str!("3_kept_groups.sql")),
@@ -287,12 +289,8 @@ fn unreachable_file(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Database { reason: format!("{}: {error}", path.display()) }
 }
 
-async fn migrate(connection: &mut SqliteConnection, steps: &[(&'static str, &'static str)]) -> Result<(), StoreError> {
-    let step = |(number, (name, sql)): (i64, &(&'static str, &'static str))| {
-        Migration::new(number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    let migrator = Migrator::with_migrations((1..).zip(steps).map(step).collect());
-    migrator.run(connection).await.map_err(|error| StoreError::Database { reason: error.to_string() })
+async fn migrate(connection: &mut SqliteConnection, steps: &[Step]) -> Result<(), StoreError> {
+    migrator(steps).run(connection).await.map_err(|error| StoreError::Database { reason: error.to_string() })
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
