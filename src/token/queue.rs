@@ -48,6 +48,8 @@ struct Lanes {
     interactive: VecDeque<Piece>,
     bulk: VecDeque<Piece>,
     closed: bool,
+    /// When interactive work came last.
+    urged: Option<Instant>,
     /// Why nothing is taken at present.
     refusing: Option<TokenError>,
 }
@@ -131,6 +133,9 @@ impl WorkQueue {
             pieces.for_each(|piece| piece.fail(&error));
             return;
         }
+        if lane == Lane::Interactive {
+            lanes.urged = Some(Instant::now());
+        }
         lanes.of(lane).extend(pieces);
         drop(lanes);
         self.announce(lane, count);
@@ -184,6 +189,11 @@ impl WorkQueue {
     /// Whether somebody waits at a counter.
     pub(super) fn has_interactive(&self) -> bool {
         !lock(&self.lanes).interactive.is_empty()
+    }
+
+    /// Whether somebody has waited at a counter in this last time.
+    pub(super) fn had_interactive_in(&self, last: Duration) -> bool {
+        lock(&self.lanes).urged.is_some_and(|urged| urged.elapsed() <= last)
     }
 
     /// Puts a piece back where it was taken.
@@ -412,6 +422,18 @@ mod tests {
         assert_eq!(take(&queue).lane(), Lane::Interactive);
         assert!(matches!(queue.next_where(|_| true, || true, None), Next::Stopped));
         assert!(matches!(queue.next_where(|_| true, || false, Some(Duration::ZERO)), Next::Idle));
+    }
+
+    #[test]
+    fn that_somebody_waits_is_remembered_for_a_while() {
+        let (queue, while_ago) = (queue(), Duration::from_secs(60));
+        let _bulk = queue.submit(order(Lane::Bulk), digests(1), 1);
+        assert!(!queue.had_interactive_in(while_ago));
+        let _interactive = queue.submit(order(Lane::Interactive), digests(1), 1);
+        take(&queue);
+        assert!(!queue.has_interactive() && queue.had_interactive_in(while_ago));
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!queue.had_interactive_in(Duration::from_millis(1)));
     }
 
     #[test]
