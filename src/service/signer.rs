@@ -21,7 +21,7 @@ use super::proto::v1::signer_server;
 use super::stream;
 use super::{Live, Parts, status};
 use crate::domain::{CertificateTypes, Lane};
-use crate::sign::{BatchRequest, Cause, Permits, Profile, Signer};
+use crate::sign::{BatchRequest, Cause, Permits, Profile, Signer, pause};
 
 /// A stream whose caller's quota comes back later than this is ended; sooner, it is held back.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
@@ -114,6 +114,7 @@ impl SignerService {
             WhenFull::Wait => self.wait_for_quota(&caller, count).await?,
         }
         let intake = Intake::new(request.items, &profile.rulebook);
+        pause(lane);
         let turn = match when_full {
             WhenFull::Refuse => admission.enter(lane, caller.id(), load),
             WhenFull::Wait => admission.enter_within_share(lane, caller.id(), load).await,
@@ -159,11 +160,15 @@ impl SignerService {
             items,
         };
         let outcomes = self.signer.sign_batch(batch).await;
+        pause(lane);
         place.done(outcomes.iter().flatten().filter(|certificate| certificate.took_a_signature()).count());
         let tally = results.tally(&outcomes);
         tally.log_denials(caller.id());
         tally.record(&profile.name, lane);
-        Ok(results.answer(outcomes, options.want_cose))
+        pause(lane);
+        let answer = results.answer(outcomes, options.want_cose);
+        pause(lane);
+        Ok(answer)
     }
 
     /// The person behind a call, where its caller's calls have one.

@@ -57,6 +57,7 @@ pub use keyring::{Keyring, KeysLacking, Lacking, LiveKeyring};
 pub use lease::Lease;
 pub use outlook::{Cause, Hindrance, Outlook, Standstill};
 pub use placed_key::NotSigned;
+pub(crate) use pools::pause;
 pub use profile::{Durations, Profile};
 pub use route::{Route, Station};
 pub use signer::{Signer, SignerSettings};

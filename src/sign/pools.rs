@@ -99,8 +99,9 @@ fn give_way() {
 }
 
 /// Every 40 µs or so of bulk work, a session that has become ready takes the core at once: the system alone would let a thread
-/// that runs go on to the end of its time slice, as long as many signatures.
-pub(super) fn pause(lane: Lane) {
+/// that runs go on to the end of its time slice, as long as many signatures. On a tokio worker it stands between the steps of a
+/// bulk slice, each of which is some hundred microseconds of hashes, tables and copies.
+pub(crate) fn pause(lane: Lane) {
     if lane == Lane::Bulk {
         std::thread::yield_now();
     }

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout_at;
 
 use super::batch::{BatchItem, Certificate, SignFailure, SignedForms};
+use super::pools::pause;
 use super::prepare::{BatchContext, Prepared};
 use super::signer::{Outcomes, Way};
 use super::stage::Stage;
@@ -85,6 +86,7 @@ pub(super) async fn claim(way: &Way, items: Vec<Placed>, outcomes: &mut Outcomes
     let key = |placed: &Placed| ItemKey::new(&way.context.caller, &placed.item.item_id);
     let keys = items.iter().map(key).collect();
     let claims = in_time(way, items.len(), || keeping.ledger.claim(keys)).await;
+    pause(way.lane);
     let mut claimed = Claimed::default();
     for (placed, claim) in items.into_iter().zip(claims) {
         match claim {
@@ -97,6 +99,7 @@ pub(super) async fn claim(way: &Way, items: Vec<Placed>, outcomes: &mut Outcomes
             Err(error) => outcomes.fail(placed.place, SignFailure::Ledger(error)),
         }
     }
+    pause(way.lane);
     claimed
 }
 

@@ -239,7 +239,9 @@ impl Signer {
         let finished = self.pools.run(way.lane, places.len(), finish).await;
         let mut finished = finished.unwrap_or_else(|| places.into_iter().map(closing).collect());
         drop(finishing);
+        pause(lane);
         on_record::settle(way, intent, &mut finished).await;
+        pause(lane);
         finished
     }
 
