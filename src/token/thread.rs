@@ -193,8 +193,7 @@ impl SessionThread {
         }
         // To wait for the rate is no sign of where it computes.
         let look = if self.sessions.limit.is_none() { self.place.look() } else { None };
-        let gives_way = order.lane == Lane::Bulk && self.place.is_here;
-        let stint = if self.sessions.queue.had_interactive_in(URGENT_FOR) { 1 } else { STINT };
+        let stint = self.stint(order.lane);
         let started = Instant::now();
         let mut results = Vec::with_capacity(piece.digests().len());
         let mut failure = None;
@@ -205,7 +204,7 @@ impl SessionThread {
             let result = self.sign(order.key, digest);
             failure = result.as_ref().err().filter(|error| spoils_the_session(error)).cloned();
             results.push(result.map(|signature| Signed { signature, session: self.id() }));
-            if gives_way && results.len().is_multiple_of(stint) {
+            if stint.is_some_and(|stint| results.len().is_multiple_of(stint)) {
                 give_way();
             }
             if failure.is_some() {
@@ -221,6 +220,12 @@ impl SessionThread {
         if let Some(error) = failure {
             self.fail(order.key, &error);
         }
+    }
+
+    /// After how many signatures of a piece the session gives way; nothing where it need not.
+    fn stint(&self, lane: Lane) -> Option<usize> {
+        let gives_way = lane == Lane::Bulk && self.place.is_here;
+        gives_way.then(|| if self.sessions.queue.had_interactive_in(URGENT_FOR) { 1 } else { STINT })
     }
 
     const fn id(&self) -> SessionId {
@@ -323,7 +328,7 @@ impl SessionThread {
     }
 }
 
-/// Signatures of bulk between two moments in which a session gives way, as long as nobody waits at a counter.
+/// Signatures of a bulk piece between two moments in which a session gives way, as long as nobody waits at a counter.
 const STINT: usize = 8;
 
 /// So long after an interactive signature the next one is expected, and a session gives way after each.
