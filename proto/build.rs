@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out_dir.join("sceau.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .bytes(".sceau.v1")
+        .codec_path("crate::service::codec::SizedCodec")
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds(descriptors)?;
     Ok(())

@@ -6,6 +6,7 @@ pub mod admin;
 mod admission;
 pub mod auditor;
 pub mod client;
+mod codec;
 mod connection;
 mod convert;
 pub mod custody;
