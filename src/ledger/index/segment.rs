@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::pages::{pages, prefix};
+use super::pages::{Spot, pages};
 use super::{HashKind, Revoked, Signing};
 use crate::domain::NumericDate;
 use crate::ledger::record::{Body, Entry, Head, Intent, Link, Place, Record};
@@ -60,7 +60,8 @@ pub(super) struct Draft {
     revoked: Vec<Revoked>,
     /// Certificates in them.
     revoked_entries: usize,
-    places: [Vec<(u64, Place)>; 3],
+    /// By kind of hash.
+    spots: [Vec<Spot>; 3],
 }
 
 /// What a row says that a question is about.
@@ -81,8 +82,8 @@ pub(super) struct Group {
 
 impl Draft {
     pub(super) fn new(chain: i64) -> Self {
-        let (intents, places) = (BTreeMap::new(), Default::default());
-        Self { chain, through: Head::EMPTY, intents, signings: Vec::new(), revoked: Vec::new(), revoked_entries: 0, places }
+        let (intents, spots) = (BTreeMap::new(), Default::default());
+        Self { chain, through: Head::EMPTY, intents, signings: Vec::new(), revoked: Vec::new(), revoked_entries: 0, spots }
     }
 
     /// Reads a row; gives the group that it ends, or what it revokes. An outcome whose intent was not read is `missing` it.
@@ -134,28 +135,26 @@ impl Draft {
         };
         for (entry, index) in entries.iter().zip(0..) {
             let place = Place { seq, index };
-            for (places, hash) in self.places.iter_mut().zip([entry.uci.as_ref(), entry.item.as_ref(), entry.signature.as_ref()])
-            {
-                places.push((prefix(hash), place));
+            for (spots, hash) in self.spots.iter_mut().zip([entry.uci.as_ref(), entry.item.as_ref(), entry.signature.as_ref()]) {
+                spots.push(Spot::new(hash, place));
             }
         }
         self.signings.push(signing);
     }
 
     pub(super) fn has(&self, enough: Enough) -> bool {
-        let (entries, groups) = (self.places[0].len(), self.signings.len());
+        let (entries, groups) = (self.spots[0].len(), self.signings.len());
         entries.max(self.revoked_entries) >= enough.entries || groups.max(self.revoked.len()) >= enough.groups
     }
 
     /// What there is, sorted; the draft goes on behind it, with the intents that are open.
     pub(super) fn finish(&mut self) -> Segment {
-        let places = std::mem::take(&mut self.places);
         self.revoked_entries = 0;
         Segment {
             chain: self.chain,
             through: self.through.seq,
             link: self.through.link,
-            pages: HashKind::ALL.into_iter().zip(places.map(pages)).collect(),
+            pages: HashKind::ALL.into_iter().zip(self.spots.each_mut().map(pages)).collect(),
             signings: std::mem::take(&mut self.signings),
             revoked: std::mem::take(&mut self.revoked),
         }
