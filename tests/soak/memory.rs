@@ -14,7 +14,7 @@ use crate::{alone, or_in_trial};
 const LOT: u64 = 100_000;
 const LOTS: u64 = 10;
 const WANTED_KIB: u64 = 1024;
-const AT_REST: Duration = Duration::from_secs(3);
+const AT_REST: Duration = Duration::from_secs(6);
 
 /// Of the stream, by hundreds of thousands: when there is a look.
 const STREAMED: [u64; 6] = [1, 10, 20, 30, 40, 50];
