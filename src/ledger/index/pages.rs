@@ -59,19 +59,19 @@ fn push(bytes: &mut Vec<u8>, spot: Spot) {
     bytes.extend_from_slice(&spot.0.to_be_bytes());
 }
 
+fn spots(page: &[u8]) -> impl Iterator<Item = Spot> {
+    page.chunks_exact(BYTES).filter_map(|chunk| Some(Spot(u128::from_be_bytes(*chunk.first_chunk()?))))
+}
+
 /// The places of a prefix on a page.
 pub(super) fn places(page: &[u8], prefix: u64) -> impl Iterator<Item = Place> {
-    let spots = page.chunks_exact(BYTES).filter_map(|chunk| Some(Spot(u128::from_be_bytes(*chunk.first_chunk()?))));
-    spots.filter(move |spot| spot.prefix() == prefix).map(Spot::place)
+    spots(page).filter(move |spot| spot.prefix() == prefix).map(Spot::place)
 }
 
 /// A page without the places of some outcomes; nothing where none of them is on it.
 pub(in crate::ledger) fn without(page: &[u8], outcomes: &BTreeSet<u64>) -> Option<Vec<u8>> {
-    let is_left = |chunk: &&[u8]| {
-        let place = chunk.last_chunk().map_or(0, |place| u64::from_be_bytes(*place));
-        !outcomes.contains(&(place >> 16))
-    };
-    let left: Vec<u8> = page.chunks_exact(BYTES).filter(is_left).flatten().copied().collect();
+    let mut left = Vec::with_capacity(page.len());
+    spots(page).filter(|spot| !outcomes.contains(&spot.place().seq)).for_each(|spot| push(&mut left, spot));
     (left.len() < page.len()).then_some(left)
 }
 
