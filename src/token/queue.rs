@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::{Order, SignFuture, Signed, TokenError};
+use super::{Order, Purpose, SignFuture, Signed, TokenError};
 use crate::domain::{Digest, Lane};
 
 /// One result a digest, in order.
@@ -48,7 +48,7 @@ struct Lanes {
     interactive: VecDeque<Piece>,
     bulk: VecDeque<Piece>,
     closed: bool,
-    /// When interactive work came last.
+    /// When a certificate came last that somebody waits for. A seal of the ledger comes every few seconds, and nobody does.
     urged: Option<Instant>,
     /// Why nothing is taken at present.
     refusing: Option<TokenError>,
@@ -122,18 +122,18 @@ impl WorkQueue {
             let range = start..(start + piece_len).min(count);
             Piece { batch: Arc::clone(&batch), range, returns: 0 }
         };
-        self.enqueue(order.lane, (0..count).step_by(piece_len.max(1)).map(piece));
+        self.enqueue(order, (0..count).step_by(piece_len.max(1)).map(piece));
     }
 
-    fn enqueue(&self, lane: Lane, pieces: impl ExactSizeIterator<Item = Piece>) {
-        let count = pieces.len();
+    fn enqueue(&self, order: Order, pieces: impl ExactSizeIterator<Item = Piece>) {
+        let (lane, count) = (order.lane, pieces.len());
         let mut lanes = lock(&self.lanes);
         if let Some(error) = lanes.refusal() {
             drop(lanes);
             pieces.for_each(|piece| piece.fail(&error));
             return;
         }
-        if lane == Lane::Interactive {
+        if lane == Lane::Interactive && order.purpose == Purpose::Certificate {
             lanes.urged = Some(Instant::now());
         }
         lanes.of(lane).extend(pieces);
@@ -343,7 +343,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Purpose, SessionId, TokenKey};
+    use super::super::{SessionId, TokenKey};
     use super::*;
     use crate::domain::Signature;
 
@@ -434,6 +434,17 @@ mod tests {
         assert!(!queue.has_interactive() && queue.had_interactive_in(while_ago));
         std::thread::sleep(Duration::from_millis(2));
         assert!(!queue.had_interactive_in(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_seal_and_a_proof_go_first_and_nobody_waits_for_them() {
+        for purpose in [Purpose::Audit, Purpose::Proof, Purpose::Upload] {
+            let queue = queue();
+            let _bulk = queue.submit(order(Lane::Bulk), digests(1), 1);
+            let _other = queue.submit(Order { purpose, ..order(Lane::Interactive) }, digests(1), 1);
+            assert_eq!(take(&queue).order().purpose, purpose);
+            assert!(!queue.had_interactive_in(Duration::from_secs(60)), "{purpose:?}");
+        }
     }
 
     #[test]
