@@ -25,12 +25,13 @@ const MOVE: &str =
 /// [`StoreError::Lost`] where the end of the chain is not where the writer thinks: nothing is written then.
 pub(super) async fn append(connection: &mut SqliteConnection, lease: &Lease, append: Append<'_>) -> Result<usize, StoreError> {
     debug_assert!(append.kept.items.is_empty(), "claims are not shared here");
-    let kept = kept::together(&append.kept.groups);
+    let mut kept = kept::together(&append.kept.groups);
+    let kept_bytes = kept.as_ref().map_or(0, |kept| kept.groups.len());
     let calls = append.rows.len().div_ceil(ROWS_A_CALL).max(1);
     for call in 0..calls {
         let rows = append.rows.iter().skip(call * ROWS_A_CALL).take(ROWS_A_CALL);
         let end = append.rows.last().filter(|_| call == 0);
-        let kept = kept.as_ref().filter(|_| call + 1 == calls);
+        let kept = if call + 1 == calls { kept.take() } else { None };
         let mut text = String::new();
         if call == 0 {
             text.push_str("BEGIN IMMEDIATE; ");
@@ -56,11 +57,11 @@ pub(super) async fn append(connection: &mut SqliteConnection, lease: &Lease, app
         }
         query = rows.fold(query, |query, row| bind(query, lease.chain, row));
         if let Some(Together { due, groups }) = kept {
-            query = query.bind(due.seconds()).bind(groups.as_slice());
+            query = query.bind(due.seconds()).bind(groups);
         }
         query.execute(&mut *connection).await.map_err(|error| lost_or(lease, error))?;
     }
-    Ok(append.rows.iter().map(Row::bytes).sum::<usize>() + kept.map_or(0, |kept| kept.groups.len()))
+    Ok(append.rows.iter().map(Row::bytes).sum::<usize>() + kept_bytes)
 }
 
 type Appending<'q> = Query<'q, Sqlite, SqliteArguments>;
