@@ -12,6 +12,7 @@ use sceau::domain::{Clock, Digest, NumericDate};
 use sceau::ledger::LedgerKeys;
 use sceau::ledger::index::{Found, Question, Records};
 use sceau::ledger::record::{Body, Revocation, RevokedOf};
+use sceau::ledger::store::Store as _;
 use sceau::ledger::store::sqlite::SqliteStore;
 
 use super::written::{Certificates, LedgerAtWork};
@@ -22,6 +23,9 @@ use crate::shared::binary::edit;
 pub(crate) const BOUND: Duration = Duration::from_secs(300);
 /// How many certificates are on record in it, before runs add theirs.
 pub(crate) const CERTIFICATES: u64 = 10_000_000;
+/// An intent and an outcome a group, and half as many again: with more than that it is no ledger of ten million any more, and is
+/// made anew.
+const MOST_RECORDS: u64 = CERTIFICATES / GROUP as u64 * 3;
 /// The first group of a caller all of whose certificates are revoked.
 pub(crate) const REVOKED: u64 = 7;
 /// A group that is revoked certificate by certificate, and the next one too.
@@ -40,13 +44,13 @@ pub(crate) struct MadeLedger {
 }
 
 impl MadeLedger {
-    /// The one that is there; it is made where none is.
+    /// The one that is there; it is made where none is, or runs have added too much.
     pub(crate) fn open() -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ledger-ten-million");
         let key = "ab".repeat(32);
         let made = Self { folder, keys: LedgerKeys::parse(&key).unwrap() };
         let done = made.folder.join("done-with-revocations");
-        if !done.exists() {
+        if !done.exists() || made.has_grown() {
             let _ = fs::remove_dir_all(&made.folder);
             fs::create_dir_all(&made.folder).unwrap();
             let mut private = fs::OpenOptions::new();
@@ -59,6 +63,12 @@ impl MadeLedger {
             fs::write(done, "").unwrap();
         }
         made
+    }
+
+    fn has_grown(&self) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let chains = runtime.block_on(async { SqliteStore::open_to_read(&self.file()).chains().await }).unwrap();
+        chains.iter().any(|chain| chain.head.seq > MOST_RECORDS)
     }
 
     pub(crate) fn file(&self) -> PathBuf {
