@@ -191,7 +191,7 @@ impl WorkQueue {
         !lock(&self.lanes).interactive.is_empty()
     }
 
-    /// Whether somebody has waited at a counter in this last time.
+    /// Whether a certificate that somebody waits for has come in this last time.
     pub(super) fn had_interactive_in(&self, last: Duration) -> bool {
         lock(&self.lanes).urged.is_some_and(|urged| urged.elapsed() <= last)
     }
