@@ -45,8 +45,8 @@ const READERS: u32 = 4;
 const READER_CACHE: &str = "-256";
 
 /// Between two steps of forgetting what was kept, so many times what the first took: commits and questions have the disk meanwhile.
-/// A step is 4,000 items and some milliseconds: in a twentieth of the time it forgets twice as fast as two cores can sign.
-const FORGETTING_GIVES_WAY: u32 = 19;
+/// No more than keeps up with what is written, one row a commit at most: a step forgets eight rows, in an eighth of the time.
+const FORGETTING_GIVES_WAY: u32 = 7;
 
 /// At most: a disk that stood still once says nothing of the next step.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
