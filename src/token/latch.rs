@@ -50,11 +50,22 @@ impl PinLatch {
         }
     }
 
-    /// Takes the latch off; whether it was on.
+    /// Takes the latch off; whether it was on. The mark of a login that is being tried, or was interrupted, is none, and stays: only
+    /// the login's end, or what the token has counted, says what it means.
     ///
     /// # Errors
-    /// Where the file cannot be removed.
+    /// Where the file cannot be read or removed.
     pub fn take_off(&self) -> io::Result<bool> {
+        match fs::read(&self.path) {
+            // Nothing stands there for the moment in which the mark is made.
+            Ok(text) if text.is_empty() || text.starts_with(TRYING.as_bytes()) => Ok(false),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.remove(),
+        }
+    }
+
+    /// Whether there was a file.
+    fn remove(&self) -> io::Result<bool> {
         match fs::remove_file(&self.path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -94,7 +105,7 @@ impl PinLatch {
 
     /// Nothing is known against the PIN: it was right, or was not judged.
     pub(super) fn clear(&self) {
-        if let Err(error) = self.take_off() {
+        if let Err(error) = self.remove() {
             tracing::warn!(file = %self.path.display(), %error, "the PIN latch cannot be removed after a login that went well");
         }
     }
@@ -165,6 +176,16 @@ mod tests {
         latch.begin(false).unwrap();
         latch.begin(false).unwrap();
         assert!(matches!(latch.begin(true), Err(TokenError::PinLatched { .. })));
+    }
+
+    #[test]
+    fn an_officer_who_takes_off_a_latch_that_is_not_on_leaves_the_mark_of_a_try() {
+        let (_dir, latch) = latch();
+        latch.begin(false).unwrap();
+        assert!(!latch.take_off().unwrap());
+        assert!(matches!(latch.begin(true), Err(TokenError::PinLatched { .. })), "the try is not forgotten");
+        assert!(latch.take_off().unwrap());
+        latch.begin(true).unwrap();
     }
 
     #[test]
