@@ -5,9 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
-};
 use tokio::sync::oneshot;
 
 use crate::domain::Lane;
@@ -91,25 +88,19 @@ fn has_panicked() {
     tracing::error!("a batch's work panicked; its items are answered with UNAVAILABLE");
 }
 
-/// The system's class of what runs while nothing else wants to: whatever else wakes takes the core from it at once, and looks for a
-/// core with such a thread as for one that idles.
-const BACKGROUND: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-
-/// How far such a thread stands behind where a sandbox allows no class, in the system's own measure: as far as can be.
-const NICE: i32 = 19;
+/// How far a thread of the bulk pool stands behind, in the system's own measure: as far as can be.
+const BULK_NICE: i32 = 19;
 
 /// Bulk work never makes a session wait that has just signed, or a certificate that somebody waits for: on a full machine it
 /// takes the time that they leave.
 fn give_way() {
-    if set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, BACKGROUND).is_err() {
-        // Without it bulk work is merely less polite.
-        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
-    }
+    // Without it bulk work is merely less polite.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), BULK_NICE);
 }
 
-/// Every 40 µs or so of bulk work, a session that has become ready takes the core at once: on a tokio worker, or where the pool has no
-/// class of its own, the system alone would let a thread that runs go on to the end of its time slice, as long as many signatures. On
-/// a tokio worker it stands between the steps of a bulk slice, each of which is some hundred microseconds of hashes, tables and copies.
+/// Every 40 µs or so of bulk work, a session that has become ready takes the core at once: the system alone would let a thread
+/// that runs go on to the end of its time slice, as long as many signatures. On a tokio worker it stands between the steps of a
+/// bulk slice, each of which is some hundred microseconds of hashes, tables and copies.
 pub(crate) fn pause(lane: Lane) {
     if lane == Lane::Bulk {
         std::thread::yield_now();
@@ -128,17 +119,5 @@ pub(super) fn between_items(lane: Lane) {
     ITEMS.set(items);
     if items.is_multiple_of(ITEMS_A_PAUSE) {
         pause(lane);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bulk_pool_runs_while_nothing_else_wants_to_and_the_other_one_as_everything_else() {
-        let class = |lane| pool(lane, 1).unwrap().install(|| thread_priority::thread_schedule_policy().unwrap());
-        assert_eq!(class(Lane::Bulk), BACKGROUND);
-        assert_eq!(class(Lane::Interactive), ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other));
     }
 }

@@ -8,10 +8,9 @@ const LAYERS: [&[&str]; 8] =
     [&["domain"], &["encode"], &["token", "ledger"], &["sign"], &["custody"], &["service"], &["bench", "config"], &["cli"]];
 
 /// A library, and the rooms that may name it.
-const LIBRARIES: [(&str, &[&str]); 25] = [
+const LIBRARIES: [(&str, &[&str]); 24] = [
     ("p256", &["domain"]),
     ("sqlx", &["ledger"]),
-    ("thread_priority", &["sign"]),
     ("cryptoki", &["token"]),
     ("metrics", &["ledger", "sign", "service"]),
     ("metrics_exporter_prometheus", &["service"]),
