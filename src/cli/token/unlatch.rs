@@ -40,7 +40,7 @@ pub(super) fn run(args: &UnlatchArgs) -> anyhow::Result<ExitCode> {
         (Ok(was_on), _) => (was_on, "the running service logs in within two seconds, with the PIN that is in its place now"),
         (Err(AdminError::Absent { .. }), Some(spec)) => {
             let file = spec.latch.path().display();
-            let was_on = spec.latch.take_off().with_context(|| format!("cannot remove {file}"))?;
+            let was_on = spec.latch.take_off().with_context(|| format!("cannot take off the latch in {file}"))?;
             (was_on, "no service runs; the next start logs in with the PIN that is in its place then")
         }
         (Err(error), _) => return Err(error.into()),
