@@ -55,10 +55,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 const LOG_LIMIT: u32 = 64 * 1024 * 1024;
 
 /// How the tables of chains came to be.
-pub(super) const CHAIN_STEPS: [Step; 3] = [
+pub(super) const CHAIN_STEPS: [Step; 4] = [
     ("chains", include_str!("1_chains.sql")),
     ("pruning", include_str!("2_pruning.sql")),
     ("kept groups", include_str!("3_kept_groups.sql")),
+    ("append", include_str!("4_append.sql")),
 ];
 
 /// A ledger in SQLite.
