@@ -12,7 +12,7 @@ use sceau::domain::time::FixedClock;
 use sceau::service::access::CallerSettings;
 use sceau::service::proto::v1;
 use sceau::service::proto::v1::signer_client::SignerClient;
-use sceau::service::{Administration, Drain, Limits, Live, LiveSettings, Parts};
+use sceau::service::{Administration, Cores, Drain, Limits, Live, LiveSettings, Parts};
 use sceau::sign::{Checking, Profile, Signer};
 use sceau::token::software::{SoftwareToken, StandIn};
 use tokio::net::TcpListener;
@@ -40,7 +40,7 @@ pub(crate) fn client(runtime: &Runtime, signer: &Arc<Signer>, profile: Arc<Profi
     let settings = LiveSettings { callers, person: None, profiles: vec![profile], limits: Limits::default() };
     let live = Live::new(settings, Arc::new(FixedClock(now())));
     let admin = Administration::default();
-    let parts = Parts { signer: Arc::clone(signer), live, tls: None, drain: Drain::default(), admin };
+    let parts = Parts { signer: Arc::clone(signer), live, tls: None, cores: Cores::default(), drain: Drain::default(), admin };
     runtime.spawn(sceau::service::run(listener, std::future::pending(), parts));
     let client = runtime.block_on(SignerClient::connect(format!("http://{address}"))).expect("the service answers");
     client.max_decoding_message_size(usize::MAX)

@@ -78,6 +78,7 @@ impl Reload<'_> {
         note(before.state_dir != next.state_dir, "server.state_dir");
         note(before.limits.max_request_bytes != next.limits.max_request_bytes, "server.max_request_bytes");
         note(before.limits.max_connections != next.limits.max_connections, "server.max_connections");
+        note(before.awake_while_waiting != next.awake_while_waiting, "server.awake_while_waiting");
         note(before.drain != next.drain, "server.drain_seconds, drain_delay_seconds");
         note(before.max_clock_step != next.max_clock_step, "server.max_clock_step_seconds");
         note(

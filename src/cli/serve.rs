@@ -33,7 +33,7 @@ use crate::service::auditor::Auditing;
 use crate::service::custody::Custodian;
 use crate::service::monitoring::{Monitoring, Sources, Traces, Watched, WatchedCustody, WatchedLedger};
 use crate::service::tls::LiveTls;
-use crate::service::{self, Administration, Live, Parts};
+use crate::service::{self, Administration, Cores, Live, Parts};
 use crate::sign::{Checking, ClockFile, ClockGuard, LiveKeyring, MachineClocks, Signer, UploadKey};
 
 /// Serve the signing API.
@@ -208,8 +208,20 @@ async fn assemble(config: &Config, file: &Path) -> anyhow::Result<Assembled> {
     let live = Live::new(config.live(), clock);
     let tls = config.tls.as_ref().map(|files| files.load().map(LiveTls::new)).transpose().context("[server.tls]")?;
     let admin = Administration { socket: None, tokens, clock_guard: Some(guard), auditing, custodian };
-    let parts = Parts { signer: Arc::new(signer), live, tls, drain: config.drain, admin };
+    let cores = cores(config);
+    let parts = Parts { signer: Arc::new(signer), live, tls, cores, drain: config.drain, admin };
     Ok(Assembled { parts, recorded, custody })
+}
+
+/// Without the device, or the right to it, a single certificate merely takes longer.
+fn cores(config: &Config) -> Cores {
+    if !config.awake_while_waiting {
+        return Cores::default();
+    }
+    Cores::open(Path::new(Cores::DEVICE)).unwrap_or_else(|error| {
+        tracing::info!(device = Cores::DEVICE, %error, "cores that have nothing to do sleep while somebody waits for a certificate");
+        Cores::default()
+    })
 }
 
 /// What officers revoke by.

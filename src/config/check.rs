@@ -127,6 +127,7 @@ impl<'p> Check<'p> {
             admin_socket,
             state_dir: self.dir.join(&file.server.state_dir),
             limits,
+            awake_while_waiting: file.server.awake_while_waiting,
             drain,
             clock_file,
             max_clock_step,

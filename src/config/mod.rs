@@ -56,6 +56,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// What one call may ask.
     pub limits: Limits,
+    /// Whether cores stay awake while an interactive call is in work.
+    pub awake_while_waiting: bool,
     /// How the service ends.
     pub drain: Drain,
     /// Where the clock guard keeps what it knows.

@@ -5,6 +5,7 @@ pub mod access;
 pub mod admin;
 mod admission;
 pub mod auditor;
+mod awake;
 pub mod client;
 mod codec;
 mod connection;
@@ -27,6 +28,7 @@ mod stream;
 pub mod tls;
 
 pub use admission::Limits;
+pub use awake::Cores;
 pub use convert::{Intake, Results};
 pub use drain::Drain;
 pub use live::{Live, LiveSettings};

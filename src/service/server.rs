@@ -11,6 +11,7 @@ use tonic::transport::{Error, Server};
 use super::access::Guard;
 use super::admin::{self, AdminService, AdminSocket, AdminToken, SocketParts};
 use super::auditor::{Auditing, AuditorServer, AuditorService};
+use super::awake::Cores;
 use super::custody::{Custodian, CustodyServer, CustodyService};
 use super::deadline::DeadlineLayer;
 use super::drain::Drain;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub live: Arc<Live>,
     /// The service's certificate; without it connections are plain text, and every caller is `loopback`.
     pub tls: Option<Arc<LiveTls>>,
+    /// The machine's, which stay awake while somebody waits.
+    pub cores: Cores,
     /// How it ends.
     pub drain: Drain,
     /// What officers look after.

@@ -12,6 +12,7 @@ use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use super::access::{Caller, Pass, PersonDemand, pass_of};
 use super::admission;
+use super::awake::Cores;
 use super::convert::{self, Intake};
 use super::deadline::deadline_of;
 use super::monitoring::{self, RequestId, Waiting};
@@ -31,6 +32,7 @@ const LONGEST_HOLD: Duration = Duration::from_secs(30);
 pub(super) struct SignerService {
     signer: Arc<Signer>,
     live: Arc<Live>,
+    cores: Cores,
     is_closing: watch::Receiver<bool>,
 }
 
@@ -83,7 +85,7 @@ pub(super) struct Admitted {
 impl SignerService {
     /// The service, until `is_closing` says that no more chunks are taken.
     pub(super) fn new(parts: &Parts, is_closing: watch::Receiver<bool>) -> Self {
-        Self { signer: Arc::clone(&parts.signer), live: Arc::clone(&parts.live), is_closing }
+        Self { signer: Arc::clone(&parts.signer), live: Arc::clone(&parts.live), cores: parts.cores.clone(), is_closing }
     }
 
     /// Lets a batch in, after all that may speak against it.
@@ -144,6 +146,10 @@ impl SignerService {
 
     /// Has a batch signed when it is its turn.
     pub(super) async fn work(&self, admitted: Admitted) -> Result<v1::SignBatchResponse, Status> {
+        self.cores.awake_during(admitted.lane, self.sign(admitted)).await
+    }
+
+    async fn sign(&self, admitted: Admitted) -> Result<v1::SignBatchResponse, Status> {
         let Admitted { caller, person, request, profile, lane, options, intake, deadline, turn, queued } = admitted;
         let place = turn.place().await.ok_or_else(status::closing)?;
         let _in_work = queued.admitted();

@@ -11,7 +11,7 @@ use sceau::domain::time::FixedClock;
 use sceau::domain::{Algorithm, CallerId, CertificateType, Dsc, ItemId, Lane, NumericDate, RuleSet, UvciMaker};
 use sceau::service::access::CallerSettings;
 use sceau::service::tls::LiveTls;
-use sceau::service::{Administration, Drain, Limits, Live, LiveSettings, Parts};
+use sceau::service::{Administration, Cores, Drain, Limits, Live, LiveSettings, Parts};
 use sceau::sign::{
     BatchItem, BatchRequest, Checking, Durations, Keyring, LiveKeyring, Permits, Profile, Signer, SignerSettings, SigningKey,
     Station,
@@ -217,7 +217,7 @@ impl LocalServer {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let parts = Parts { signer: Arc::new(signer), live, tls, drain: Drain::default(), admin };
+        let parts = Parts { signer: Arc::new(signer), live, tls, cores: Cores::default(), drain: Drain::default(), admin };
         let shutdown = async move {
             let _ = stopped.await;
         };
