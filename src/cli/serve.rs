@@ -219,7 +219,7 @@ fn cores(config: &Config) -> Cores {
         return Cores::default();
     }
     Cores::open(Path::new(Cores::DEVICE)).unwrap_or_else(|error| {
-        tracing::info!(device = Cores::DEVICE, %error, "cores that have nothing to do sleep while somebody waits for a certificate");
+        tracing::info!(device = Cores::DEVICE, %error, "cores sleep while somebody waits for a certificate; README.md, Performance, says how this user may keep them awake");
         Cores::default()
     })
 }
